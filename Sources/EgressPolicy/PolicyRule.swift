@@ -1,0 +1,103 @@
+import Addressing
+import DNSWire
+import Timekeeping
+
+/// What a rule does with what it matches.
+package enum PolicyAction: String, Hashable, Sendable {
+  case allow, deny
+}
+
+/// What a rule is about (contract §3).
+package enum PolicyTarget: Hashable, Sendable {
+  /// Exactly this name.
+  case name(DomainName)
+  /// Every name below this one at any depth, not the name itself: `*.example.com`.
+  case wildcard(DomainName)
+  /// An address or a block of them.
+  case block(CIDRBlock)
+  /// `*`: everything; only to deny.
+  case everything
+}
+
+/// One rule of a policy document, validated.
+package struct PolicyRule: Hashable, Sendable {
+  package var action: PolicyAction
+  package var target: PolicyTarget
+  /// The target as it was written, for GET and for comparing targets on DELETE.
+  package var targetText: String
+  /// The items of `ports` as they were written (`443/tcp`); nil when the rule has none and so covers every port and protocol.
+  package var portTexts: [String]?
+  /// What `portTexts` says; `.everything` without it.
+  package var ports: PortSet
+  package var expiresAt: WallTime?
+  package var reason: String?
+
+  package init(
+    action: PolicyAction, target: PolicyTarget, targetText: String, portTexts: [String]? = nil,
+    ports: PortSet = .everything, expiresAt: WallTime? = nil, reason: String? = nil
+  ) {
+    self.action = action
+    self.target = target
+    self.targetText = targetText
+    self.portTexts = portTexts
+    self.ports = ports
+    self.expiresAt = expiresAt
+    self.reason = reason
+  }
+}
+
+/// Where a rule stands. Earlier sources win over later ones.
+package enum RulePlace: Hashable, Comparable, Sendable {
+  /// Index into `deny.always`.
+  case denyAlways(Int)
+  /// Index into `allow.always`.
+  case allowAlways(Int)
+  /// Index into `egress`.
+  case rule(Int)
+  /// `defaultAction`.
+  case defaultAction
+}
+
+/// The rule that made a decision, as records and `explain` name it.
+package struct RuleReference: Hashable, Sendable {
+  package var place: RulePlace
+  package var action: PolicyAction
+  /// `allow registry.example.com 443/tcp`, `deny.always 169.254.169.254`, `default deny`: does not depend on the rule's index, so that it stays the
+  /// same while other rules come and go. Two rules with equal text are the same rule for a grant.
+  package var text: String
+  package var expiresAt: WallTime?
+
+  package init(place: RulePlace, action: PolicyAction, text: String, expiresAt: WallTime? = nil) {
+    self.place = place
+    self.action = action
+    self.text = text
+    self.expiresAt = expiresAt
+  }
+}
+
+/// Ports for which one rule is the first match.
+package struct PortVerdict: Hashable, Sendable {
+  package var ports: PortSet
+  package var rule: RuleReference
+  /// The rule matched the name and not the address: it grants what DNS told.
+  package var isByName: Bool
+
+  package init(ports: PortSet, rule: RuleReference, isByName: Bool) {
+    self.ports = ports
+    self.rule = rule
+    self.isByName = isByName
+  }
+}
+
+/// What the policy says of a name, before any address is known.
+package struct NameDecision: Hashable, Sendable {
+  /// Whether some port of some ordinary address may be reached by this name.
+  package var isAllowed: Bool
+  /// The first rule that allows when allowed, else the rule that denies.
+  package var rule: RuleReference
+
+  package init(isAllowed: Bool, rule: RuleReference) {
+    self.isAllowed = isAllowed
+    self.rule = rule
+  }
+}
