@@ -113,8 +113,20 @@ extension DomainName: Hashable, Comparable {
     return true
   }
 
+  /// Eight octets at a time: names are looked up for every query.
   package func hash(into hasher: inout Hasher) {
-    for octet in wire { hasher.combine(lowercased(octet)) }
+    var chunk: UInt64 = 0
+    var filled = 0
+    for octet in wire {
+      chunk = chunk << 8 | UInt64(lowercased(octet))
+      filled += 1
+      if filled == 8 {
+        hasher.combine(chunk)
+        chunk = 0
+        filled = 0
+      }
+    }
+    hasher.combine(chunk)
   }
 
   /// By lower-case wire form: an order for tables, not the canonical order of DNSSEC.
@@ -127,22 +139,36 @@ extension DomainName: CustomStringConvertible {
   /// Lower-case presentation form without the trailing dot; `.` for the root. Octets that are not printable ASCII, and dots and backslashes inside a
   /// label, are escaped (RFC 1035 §5.1), so the text is always ASCII and reads back as the same name.
   package var description: String {
-    guard !isRoot else { return "." }
     var text: [UInt8] = []
     text.reserveCapacity(wire.count)
+    appendText(to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Appends the octets of `description`, without making a `String`.
+  package func appendText(to text: inout [UInt8]) {
+    guard !isRoot else {
+      text.append(0x2e)
+      return
+    }
     var at = 0
     while wire[at] != 0 {
       if at > 0 { text.append(0x2e) }
       for octet in wire[(at + 1)...(at + Int(wire[at]))] {
         switch octet {
-        case 0x2e, 0x5c: text += [0x5c, octet]
+        case 0x2e, 0x5c:
+          text.append(0x5c)
+          text.append(octet)
         case 0x21...0x7e: text.append(lowercased(octet))
-        default: text += [0x5c, 0x30 + octet / 100, 0x30 + octet / 10 % 10, 0x30 + octet % 10]
+        default:
+          text.append(0x5c)
+          text.append(0x30 + octet / 100)
+          text.append(0x30 + octet / 10 % 10)
+          text.append(0x30 + octet % 10)
         }
       }
       at += 1 + Int(wire[at])
     }
-    return String(decoding: text, as: UTF8.self)
   }
 }
 

@@ -1,0 +1,120 @@
+import Addressing
+import DNSWire
+import EgressPolicy
+import Timekeeping
+
+extension DNSProxy {
+  /// A message from a client: answered at once, from the cache, or after the upstream was asked.
+  package mutating func receive(
+    _ query: ClientQuery, policy: RuleSet, gate: DNSGate, at now: Moment,
+    using generator: inout some RandomNumberGenerator
+  ) {
+    guard let asking = admit(query, policy: policy, gate: gate, at: now) else { return }
+    start(asking, at: now, using: &generator)
+  }
+
+  /// Everything that needs no upstream. Nil when the query was dealt with.
+  private mutating func admit(_ query: ClientQuery, policy: RuleSet, gate: DNSGate, at now: Moment) -> Asking? {
+    counters.received += 1
+    guard let header = try? Header.parse(query.bytes), !header.isResponse else {
+      counters.dropped += 1
+      return nil
+    }
+    guard header.opcode == .query else {
+      refuseUnread(query, header, .notImplemented)
+      return nil
+    }
+    let parsed: Query
+    do {
+      parsed = try Query.parse(query.bytes)
+    } catch {
+      refuseUnread(query, header, .formatError)
+      return nil
+    }
+    guard parsed.edns?.version ?? 0 == 0 else {
+      refuseUnread(query, header, .badVersion)
+      return nil
+    }
+    lastSessionID += 1
+    let asking = Asking(
+      origin: .client(query.client, query.source, isTCP: query.isTCP), bytes: query.bytes,
+      questionEnd: parsed.question.end, header: header, name: parsed.name, type: parsed.type,
+      recordClass: parsed.recordClass, hasEDNS: parsed.edns != nil, payloadSize: parsed.edns?.payloadSize ?? 0,
+      isDNSSECWanted: parsed.edns?.isDNSSECWanted ?? false, startedAt: now.instant, sessionID: lastSessionID)
+    guard parsed.recordClass == .in, !parsed.type.isMeta, parsed.type != .null else {
+      counters.refused += 1
+      let text = "\(parsed.recordClass) \(parsed.type) is not served"
+      reply(
+        asking, .refused, Decision(isAllowed: false, rule: nil, reason: DNSReason.protocol),
+        error: ExtendedError(.notSupported, Array(text.utf8)), at: now)
+      return nil
+    }
+    let decision = decide(asking, policy, gate, at: now)
+    guard isPassed(decision, gate) else {
+      deny(asking, decision, gate, at: now)
+      return nil
+    }
+    if let (answer, age) = cache.answer(asking.name, asking.type, asking.cacheVariant, at: now.instant) {
+      counters.cacheHits += 1
+      give(answer, age: age, to: asking, decision, isCached: true, policy, at: now)
+      return nil
+    }
+    return asking
+  }
+
+  /// What gate and policy say of the name now.
+  func decide(_ asking: Asking, _ policy: RuleSet, _ gate: DNSGate, at now: Moment) -> Decision {
+    if case .closed(let reason, _) = gate { return Decision(isAllowed: false, rule: nil, reason: reason) }
+    let decision = policy.decide(asking.name, at: now.wall)
+    let reason: String? =
+      decision.isAllowed ? nil : decision.rule.place == .defaultAction ? DNSReason.defaultDeny : DNSReason.ruleDeny
+    return Decision(isAllowed: decision.isAllowed, rule: decision.rule, reason: reason)
+  }
+
+  /// Whether the query goes on: allowed, or only observed. A closed gate holds in either mode.
+  func isPassed(_ decision: Decision, _ gate: DNSGate) -> Bool {
+    decision.isAllowed || settings.isObserving && gate == .open
+  }
+
+  /// NXDOMAIN without authority, and why.
+  mutating func deny(_ asking: Asking, _ decision: Decision, _ gate: DNSGate, at now: Moment) {
+    counters.denied += 1
+    var error: ExtendedError?
+    if asking.hasEDNS {
+      var text: [UInt8] = []
+      text.reserveCapacity(64 + asking.name.wire.count)
+      if case .closed(_, let why) = gate {
+        text += why.utf8
+      } else {
+        text += "blocked by policy: ".utf8
+        if let rule = decision.rule, rule.place != .defaultAction {
+          text += rule.text.utf8
+          text += " covers ".utf8
+        } else {
+          text += "no rule allows ".utf8
+        }
+        asking.name.appendText(to: &text)
+      }
+      error = ExtendedError(.blocked, text)
+    }
+    reply(asking, .nameError, decision, error: error, at: now)
+  }
+
+  /// An answer to what could not be read as a question; there is nothing to put on record but the count.
+  private mutating func refuseUnread(_ query: ClientQuery, _ header: Header, _ code: ResponseCode) {
+    counters.malformed += 1
+    var flags = Header(id: 0, flags: header.flags & 0x7900)
+    flags.isResponse = true
+    flags.isRecursionAvailable = true
+    flags.responseCode = code
+    var reply = Reply(to: query.bytes, questionEnd: Header.length, flags: flags.flags)
+    reply.id = header.id
+    if code.rawValue > 15 {
+      var edns = EDNS(payloadSize: DNSProxySettings.payloadSizeOffered)
+      edns.extendedResponseCode = UInt8(truncatingIfNeeded: code.rawValue >> 4)
+      reply.append(edns)
+    }
+    counters.replies += 1
+    emit(.reply(DNSReply(client: query.client, isTCP: query.isTCP, bytes: reply.bytes, facts: nil)))
+  }
+}
