@@ -1,0 +1,95 @@
+import Timekeeping
+
+/// Repeats of one query within 10 s become one record with an exact count.
+///
+/// Two queries are the same when name, type, verdict, response code and answer are: an answer with another address is a grant of its own and is on the record
+/// at once. A window is opened by a query that is recorded at once; when it ends, what was counted since becomes one record, which keeps the words of the
+/// last repeat. A crash loses the count of open windows, never the first query of one: 10 s of repeats at most.
+package struct QueryRollup: Sendable {
+  /// How long repeats are counted: audit.md, "repeats within 10 s may roll up".
+  package static let window = TimeSpan.seconds(10)
+  /// Open windows: some 500 octets each with their texts, so 2 MiB at most. When one more is needed the oldest ends early, which may cost a record and loses
+  /// nothing.
+  package static let windowsMax = 4_096
+
+  private struct Window: Sendable {
+    var key: UInt64
+    var deadline: Instant
+    /// The first query, then the last repeat.
+    var draft: QueryDraft
+    /// Repeats not yet on the record.
+    var count = 0
+    /// When the first of them was asked.
+    var startedAt: WallTime
+  }
+
+  /// In order of deadline, since every window is equally long; `serials` finds one by its key.
+  private var windows = RollupQueue<Window>()
+  /// By a hash of the query; a collision only costs the roll-up of one of the two.
+  private var serials: [UInt64: Int] = [:]
+  /// When the oldest window ends.
+  package private(set) var nextDeadline: Instant?
+
+  package init() {}
+
+  /// Appends what is to be recorded now, in order. False: the query was counted into a later record.
+  @discardableResult
+  package mutating func observe(_ draft: QueryDraft, at now: Instant, into drafts: inout [QueryDraft]) -> Bool {
+    if let nextDeadline, nextDeadline <= now { deadlineReached(at: now, into: &drafts) }
+    let key = hash(draft)
+    if let serial = serials[key], let window = windows[serial] {
+      guard window.draft.isRepeated(by: draft) else {
+        drafts.append(draft)
+        return true
+      }
+      windows.update(serial) { window in
+        if window.count == 0 { window.startedAt = draft.startedAt }
+        window.count += draft.count
+        window.draft = draft
+      }
+      return false
+    }
+    if windows.count >= Self.windowsMax { endOldest(into: &drafts) }
+    let deadline = now + Self.window
+    serials[key] = windows.append(Window(key: key, deadline: deadline, draft: draft, startedAt: draft.startedAt))
+    if nextDeadline == nil { nextDeadline = deadline }
+    drafts.append(draft)
+    return true
+  }
+
+  package mutating func deadlineReached(at now: Instant, into drafts: inout [QueryDraft]) {
+    while let deadline = nextDeadline, deadline <= now { endOldest(into: &drafts) }
+  }
+
+  /// Pending roll-ups become records: before the policy or the owner changes, and at a stop.
+  package mutating func flush(into drafts: inout [QueryDraft]) {
+    while !windows.isEmpty { endOldest(into: &drafts) }
+  }
+
+  private mutating func endOldest(into drafts: inout [QueryDraft]) {
+    guard let window = windows.removeFirst() else { return }
+    serials[window.key] = nil
+    nextDeadline = windows.first?.deadline
+    guard window.count > 0 else { return }
+    var draft = window.draft
+    draft.count = window.count
+    draft.startedAt = window.startedAt
+    drafts.append(draft)
+  }
+
+  /// FNV-1a over what tells two queries apart. Whoever makes two names collide on purpose gets more records, not fewer.
+  private func hash(_ draft: QueryDraft) -> UInt64 {
+    var value: UInt64 = 0xcbf2_9ce4_8422_2325
+    for octet in draft.name { value = (value ^ UInt64(octet)) &* 0x100_0000_01b3 }
+    value = (value ^ UInt64(draft.type)) &* 0x100_0000_01b3
+    value = (value ^ UInt64(draft.responseCode) << 1 ^ (draft.isAllowed ? 1 : 0)) &* 0x100_0000_01b3
+    return value
+  }
+}
+
+extension QueryDraft {
+  fileprivate func isRepeated(by other: QueryDraft) -> Bool {
+    type == other.type && isAllowed == other.isAllowed && responseCode == other.responseCode && name == other.name
+      && answer == other.answer && rule == other.rule && reason == other.reason
+  }
+}

@@ -1,0 +1,169 @@
+import OwnerIdentity
+import Timekeeping
+
+/// What a record of schema AuditEvent says: what was done to the sidecar or by it.
+package enum ServiceDraft: Hashable, Sendable {
+  case policyChange(PolicyChangeDraft)
+  case ownerChange(OwnerChangeDraft)
+  case sidecarStart(SidecarStartDraft)
+  case sidecarStop(reason: String)
+  case heartbeat(HeartbeatDraft)
+  case recordsDropped(RecordsDroppedDraft)
+  case tamper(TamperDraft)
+}
+
+/// A change of policy, or the refusal of one.
+package struct PolicyChangeDraft: Hashable, Sendable {
+  /// `EventType`.
+  package enum Change: String, Hashable, Sendable {
+    /// The first policy.
+    case create = "Create"
+    case set = "Set"
+    case delete = "Delete"
+  }
+
+  /// One side of the change.
+  package struct Version: Hashable, Sendable {
+    package var revision: String
+    /// SHA-256 of the document, hexadecimal.
+    package var hash: String
+    package var ruleCount: Int
+
+    package init(revision: String, hash: String, ruleCount: Int) {
+      self.revision = revision
+      self.hash = hash
+      self.ruleCount = ruleCount
+    }
+  }
+
+  package var change: Change
+  /// `Operation`, for instance `PolicyReplace`.
+  package var operation: String
+  /// `Object`: where the policy came from, for instance `SALLYPORT_POLICY_FILE` or `api`.
+  package var source: String
+  package var old: Version?
+  package var new: Version?
+  /// Why it was refused; nil when it is in force.
+  package var refusal: String?
+  /// Live flows that the change cut.
+  package var flowsCut: Int
+  /// Grants that it ended.
+  package var grantsEnded: Int
+
+  package init(
+    change: Change, operation: String, source: String, old: Version?, new: Version?, refusal: String? = nil,
+    flowsCut: Int = 0, grantsEnded: Int = 0
+  ) {
+    self.change = change
+    self.operation = operation
+    self.source = source
+    self.old = old
+    self.new = new
+    self.refusal = refusal
+    self.flowsCut = flowsCut
+    self.grantsEnded = grantsEnded
+  }
+}
+
+/// An owner was bound, or a binding was refused.
+package struct OwnerChangeDraft: Hashable, Sendable {
+  /// `Operation`: `OwnerBind`, `OwnerRebindRefused`, `OwnerProofRefused`.
+  package var operation: String
+  package var old: OwnerID?
+  package var new: OwnerID?
+  /// `EventOriginalResultDetails`: why it was refused; nil when it is bound.
+  package var refusal: String?
+
+  package init(operation: String, old: OwnerID?, new: OwnerID?, refusal: String? = nil) {
+    self.operation = operation
+    self.old = old
+    self.new = new
+    self.refusal = refusal
+  }
+}
+
+/// The first record of a boot.
+package struct SidecarStartDraft: Hashable, Sendable {
+  /// `SbxPrevBootId`; nil when the state directory knows of none.
+  package var previousBootID: String?
+  /// `SbxPrevLastSeq`.
+  package var previousLastSequence: UInt64?
+  /// What degrades enforcement or was configured without effect; joined into `AdditionalFields`.
+  package var notices: [String]
+
+  package init(previousBootID: String? = nil, previousLastSequence: UInt64? = nil, notices: [String] = []) {
+    self.previousBootID = previousBootID
+    self.previousLastSequence = previousLastSequence
+    self.notices = notices
+  }
+}
+
+/// The pulse, every 30 s, with the checkpoint.
+package struct HeartbeatDraft: Hashable, Sendable {
+  /// `SbxAckedSeq`: every record of this boot up to it was acknowledged; nil when none was.
+  package var acknowledgedSequence: UInt64?
+  /// `SbxOldestUnackedMs`; nil when everything is acknowledged.
+  package var oldestUnacknowledged: TimeSpan?
+  /// `SbxSpoolBytes`.
+  package var spoolBytes: UInt64
+  /// `SbxDroppedTotal`: records lost since the boot.
+  package var droppedTotal: UInt64
+  /// `SbxQuarantinedTotal`: records the hub refused for good.
+  package var quarantinedTotal: UInt64
+  /// `SbxLiveFlows`.
+  package var liveFlows: Int
+  /// `SbxRecorded…`: what the records say.
+  package var recorded: FlowSums
+  /// `SbxKernelAllowed`: new flows by the ruleset's counter; nil when not read.
+  package var kernelAllowed: UInt64?
+  /// `SbxKernelDenied`.
+  package var kernelDenied: UInt64?
+
+  package init(
+    acknowledgedSequence: UInt64?, oldestUnacknowledged: TimeSpan?, spoolBytes: UInt64, droppedTotal: UInt64,
+    quarantinedTotal: UInt64, liveFlows: Int, recorded: FlowSums, kernelAllowed: UInt64? = nil,
+    kernelDenied: UInt64? = nil
+  ) {
+    self.acknowledgedSequence = acknowledgedSequence
+    self.oldestUnacknowledged = oldestUnacknowledged
+    self.spoolBytes = spoolBytes
+    self.droppedTotal = droppedTotal
+    self.quarantinedTotal = quarantinedTotal
+    self.liveFlows = liveFlows
+    self.recorded = recorded
+    self.kernelAllowed = kernelAllowed
+    self.kernelDenied = kernelDenied
+  }
+}
+
+/// Records, or events that never became records, are missing.
+package struct RecordsDroppedDraft: Hashable, Sendable {
+  /// `SbxDroppedCount`.
+  package var count: UInt64
+  /// `SbxDroppedFromSeq` and `SbxDroppedToSeq`; nil when what is missing never had numbers.
+  package var sequences: ClosedRange<UInt64>?
+  /// `EventOriginalResultDetails`, for instance `STORE_FULL`, `CORRUPT`, `REJECTED_400`, `EVENTS_LOST`.
+  package var reason: String
+
+  package init(count: UInt64, sequences: ClosedRange<UInt64>?, reason: String) {
+    self.count = count
+    self.sequences = sequences
+    self.reason = reason
+  }
+}
+
+/// Someone else changed our table in the kernel.
+package struct TamperDraft: Hashable, Sendable {
+  /// `Object`: what was changed, for instance `chain out`.
+  package var object: String
+  /// `AdditionalFields.What`: what was found.
+  package var what: String
+  /// Whether it was put back.
+  package var isRestored: Bool
+
+  package init(object: String, what: String, isRestored: Bool) {
+    self.object = object
+    self.what = what
+    self.isRestored = isRestored
+  }
+}
