@@ -7,11 +7,18 @@ package struct SpoolDamage: Hashable, Sendable {
   /// Whose records they were; nil when the segment's header is damaged too.
   package var boot: SpoolBoot?
   /// The sequence numbers that were not read: after the record before the damage and before the one after it. Nil where no neighbour
-  /// tells; empty sets (`from` > `to`) mean that no record is missing.
+  /// tells; `from` > `to` means that no record is missing.
   package var from: UInt64?
   package var to: UInt64?
-  /// The file in `quarantine/` that holds the bytes.
-  package var quarantineName: String
+
+  /// The file in `quarantine/` that holds the bytes; the same at each start.
+  package var quarantineName: String { "\(name)-\(bytes.lowerBound)" }
+
+  /// How many records are missing; nil when that is not known.
+  package var missingCount: UInt64? {
+    guard let from, let to else { return nil }
+    return from > to ? 0 : (to - from) &+ 1
+  }
 }
 
 /// What recovery found.

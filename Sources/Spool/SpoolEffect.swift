@@ -106,6 +106,7 @@ package struct SpoolRead: Hashable, Sendable {
   package var length: Int
   var segment: UInt64
   var isSearch: Bool
+  var recordBytesMax: Int
 }
 
 /// What a read gave.
