@@ -1,0 +1,100 @@
+import Timekeeping
+
+extension Spool {
+  /// The next piece that was not handed out yet; `bytesMax` bounds the payloads that `delivered` gives (at least one record). One read at a
+  /// time: nil until `delivered` was called for the last one, and when there is nothing, and while a failed read waits.
+  package mutating func nextRead(bytesMax: Int) -> SpoolRead? {
+    guard case .ready = phase, reading == nil, readRetryAt == nil, bytesMax > 0 else { return nil }
+    for segment in segments where segment.number >= readPosition.segment {
+      let offset = segment.number == readPosition.segment ? readPosition.offset : 0
+      guard let bytes = segment.readable(from: offset) else { continue }
+      // Whatever is wanted, the longest record fits.
+      let length = max(bytesMax, SegmentFormat.recordHeaderBytes + SpoolLimits.recordBytesMax)
+      reading = SpoolRead(
+        name: segment.name, offset: bytes.lowerBound, length: isSearchDue ? bytes.count : min(bytes.count, length),
+        segment: segment.number, isSearch: isSearchDue, recordBytesMax: bytesMax)
+      return reading
+    }
+    return nil
+  }
+
+  /// What the read gave, fewer bytes than asked or nil when it failed. Empty records do not mean the end: ask `nextRead` again.
+  package mutating func delivered(_ read: SpoolRead, _ bytes: [UInt8]?, at now: Moment) -> SpoolDelivery {
+    guard reading == read else { return SpoolDelivery(records: [], effects: []) }
+    reading = nil
+    guard let bytes, bytes.count == read.length else {
+      readFailures += 1
+      guard readFailures >= limits.readAttemptsMax else {
+        readRetryAt = now.instant + limits.retryDelay
+        return SpoolDelivery(records: [], effects: [])
+      }
+      return SpoolDelivery(records: [], effects: giveUp(read, 0..<read.length, bytes ?? [], next: nil))
+    }
+    readFailures = 0
+    isSearchDue = false
+    var effects: [SpoolEffect] = []
+    var start = 0
+    if read.isSearch {
+      let scan = SegmentScan(bytes, from: 0, after: sequenceBefore(read), acknowledged: 0)
+      start = scan.runs.first?.bytes.lowerBound ?? bytes.count
+      if start > 0 { effects = giveUp(read, 0..<start, bytes, next: scan.runs.first?.firstSequence) }
+    }
+    let records = take(read, bytes, from: start)
+    // Not a record where one was stored: the next read takes all that is left, to search it.
+    if records.isEmpty, !read.isSearch { isSearchDue = true }
+    return SpoolDelivery(records: records, effects: effects)
+  }
+
+  private mutating func take(_ read: SpoolRead, _ bytes: [UInt8], from start: Int) -> [StoredRecord] {
+    var records: [StoredRecord] = []
+    var at = start
+    var total = 0
+    var cost = 0
+    while let found = SegmentFormat.parseRecord(bytes, at: at, end: bytes.count, after: nil, trialBytes: &cost) {
+      total += found.payload.count
+      guard records.isEmpty || total <= read.recordBytesMax else { break }
+      at = found.payload.upperBound
+      let end = SpoolPosition(segment: read.segment, offset: read.offset + at)
+      records.append(StoredRecord(sequence: found.sequence, bytes: Array(bytes[found.payload]), end: end))
+      handedOut.append(HandedOut(end: end, sequence: found.sequence))
+    }
+    if let last = records.last { readPosition = last.end }
+    return records
+  }
+
+  /// The sequence number of the record before this read, as far as is known.
+  private func sequenceBefore(_ read: SpoolRead) -> UInt64? {
+    if let last = handedOut.last, last.end.segment == read.segment { return last.sequence }
+    if acknowledged.position.segment == read.segment { return acknowledged.sequence }
+    guard let index = segmentIndex(read.segment), segments[index].firstSequence > 0 else { return nil }
+    return segments[index].firstSequence - 1
+  }
+
+  /// Takes bytes of the read out of the segment, and says so.
+  private mutating func giveUp(
+    _ read: SpoolRead, _ range: Range<Int>, _ bytes: [UInt8], next: UInt64?
+  ) -> [SpoolEffect] {
+    readFailures = 0
+    guard let index = segmentIndex(read.segment) else { return [] }
+    let lost = read.offset + range.lowerBound..<read.offset + range.upperBound
+    let to = next.map { $0 &- 1 } ?? (lost.upperBound >= segments[index].end ? segments[index].lastSequence : nil)
+    let damage = SpoolDamage(
+      name: read.name, bytes: lost, boot: segments[index].boot, from: sequenceBefore(read).map { $0 &+ 1 }, to: to)
+    segments[index].remove(lost)
+    readPosition = max(readPosition, SpoolPosition(segment: read.segment, offset: lost.upperBound))
+    let missing = Int(clamping: damage.missingCount ?? 0)
+    segments[index].unacknowledged -= min(missing, segments[index].unacknowledged)
+    if segments[index].runs.isEmpty { segments[index].unacknowledged = 0 }
+    let raw = Array(bytes[min(range.lowerBound, bytes.count)..<min(range.upperBound, bytes.count)])
+    guard !raw.isEmpty else { return [.damaged(damage)] }
+    return [.quarantine(name: damage.quarantineName, bytes: raw), .damaged(damage)]
+  }
+
+  /// Forgets what was handed out and not acknowledged: it will be read again.
+  package mutating func rewind() {
+    reading = nil
+    isSearchDue = false
+    handedOut = []
+    readPosition = acknowledged.position
+  }
+}
