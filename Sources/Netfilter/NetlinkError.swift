@@ -15,6 +15,3 @@ package enum NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
     }
   }
 }
-
-/// `strerror` without its locale.
-func errorName(_ code: Int32) -> String { "errno \(code)" }
