@@ -1,6 +1,8 @@
+// Order matters: the kernel's headers first, so that libmnl and libnftnl see one definition of every type. <linux/netfilter.h> is left
+// out: it brings <linux/in.h>, whose structures Swift then sees twice, there and in Glibc.
+#include <errno.h>
 #include <sys/socket.h>
 #include <linux/netlink.h>
-#include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -15,3 +17,16 @@
 #include <libnftnl/set.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/udata.h>
+
+// Receives one datagram that the kernel itself sent (port 0): what another process addressed to this socket is thrown away.
+// With MSG_TRUNC the result is the datagram's whole length, also when it did not fit. Here for the cast of `sockaddr_nl`.
+static inline ssize_t cnetlink_receive(int descriptor, void *buffer, size_t size, int flags) {
+  struct sockaddr_nl sender;
+  ssize_t length;
+  do {
+    socklen_t senderSize = sizeof sender;
+    sender.nl_pid = 0;
+    length = recvfrom(descriptor, buffer, size, flags | MSG_TRUNC, (struct sockaddr *)&sender, &senderSize);
+  } while (length >= 0 && sender.nl_pid != 0);
+  return length;
+}

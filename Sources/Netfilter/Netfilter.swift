@@ -1,1 +1,17 @@
-// Netfilter
+// Netfilter: the edge to the kernel's packet filter and connection tracking. One of the few modules with C and `unsafe`.
+//
+//   NftablesSocket     commits a `KernelTransaction` as one nfnetlink batch, and reads tables, sets and chains back
+//   FeatureProbe       which expressions this kernel lacks, each tried in a batch that always aborts
+//   ConntrackMonitor   the event stream: NEW, UPDATE, DESTROY
+//   ConntrackTable     get, delete and dump of single entries
+//
+// Constraints. Every socket acts on the network namespace of the thread that *created* it, whatever thread uses it later. All of it
+// needs CAP_NET_ADMIN in that namespace. Nothing here blocks longer than `NetlinkSocket.answerTimeout`.
+//
+// Format. Tables, sets, chains and rules are composed by libnftnl; set elements, which are on the path of every DNS answer, are
+// written by hand into a reused array. What the kernel sends is read by `AttributeReader`, in Swift, with every length checked:
+// no pointer is formed from a number that came from outside.
+//
+// Failures. A batch applies whole or not at all. The kernel names a failed message by its sequence number, which `NftablesBatch`
+// turns back into the index of the change. An answer that does not come within the timeout is a refusal with ETIMEDOUT: whether the
+// batch holds is then unknown, and the caller reads back.
