@@ -1,2 +1,303 @@
 #define _GNU_SOURCE
 #include "clinux.h"
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Addresses
+
+static uint64_t big_endian(const uint8_t *octets) {
+  uint64_t value = 0;
+  for (int i = 0; i < 8; i++) value = value << 8 | octets[i];
+  return value;
+}
+
+static void put_big_endian(uint8_t *octets, uint64_t value) {
+  for (int i = 7; i >= 0; i--, value >>= 8) octets[i] = (uint8_t)value;
+}
+
+static socklen_t to_sockaddr(const struct clinux_endpoint *endpoint, struct sockaddr_storage *storage) {
+  if (endpoint->family == 4) {
+    struct sockaddr_in *in = (struct sockaddr_in *)storage;
+    memset(in, 0, sizeof *in);
+    in->sin_family = AF_INET;
+    in->sin_port = htons(endpoint->port);
+    in->sin_addr.s_addr = htonl((uint32_t)endpoint->low);
+    return sizeof *in;
+  }
+  struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)storage;
+  memset(in6, 0, sizeof *in6);
+  in6->sin6_family = AF_INET6;
+  in6->sin6_port = htons(endpoint->port);
+  put_big_endian(in6->sin6_addr.s6_addr, endpoint->high);
+  put_big_endian(in6->sin6_addr.s6_addr + 8, endpoint->low);
+  return sizeof *in6;
+}
+
+static void from_sockaddr(const struct sockaddr_storage *storage, struct clinux_endpoint *endpoint) {
+  memset(endpoint, 0, sizeof *endpoint);
+  if (storage->ss_family == AF_INET) {
+    const struct sockaddr_in *in = (const struct sockaddr_in *)storage;
+    endpoint->family = 4;
+    endpoint->port = ntohs(in->sin_port);
+    endpoint->low = ntohl(in->sin_addr.s_addr);
+  } else if (storage->ss_family == AF_INET6) {
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)storage;
+    endpoint->family = 6;
+    endpoint->port = ntohs(in6->sin6_port);
+    endpoint->high = big_endian(in6->sin6_addr.s6_addr);
+    endpoint->low = big_endian(in6->sin6_addr.s6_addr + 8);
+  }
+}
+
+// Descriptors of events
+
+static struct epoll_event interest_in(uint64_t token, unsigned interest) {
+  struct epoll_event event = {.events = EPOLLRDHUP, .data.u64 = token};
+  if (interest & CLINUX_READ) event.events |= EPOLLIN;
+  if (interest & CLINUX_WRITE) event.events |= EPOLLOUT;
+  if (interest == 0) event.events = 0;
+  return event;
+}
+
+int clinux_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int clinux_epoll_add(int poll, int descriptor, uint64_t token, unsigned interest) {
+  struct epoll_event event = interest_in(token, interest);
+  return epoll_ctl(poll, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+int clinux_epoll_modify(int poll, int descriptor, uint64_t token, unsigned interest) {
+  struct epoll_event event = interest_in(token, interest);
+  return epoll_ctl(poll, EPOLL_CTL_MOD, descriptor, &event);
+}
+
+int clinux_epoll_remove(int poll, int descriptor) { return epoll_ctl(poll, EPOLL_CTL_DEL, descriptor, NULL); }
+
+int clinux_epoll_wait(int poll, struct clinux_ready *ready, int capacity, int64_t nanoseconds) {
+  struct epoll_event events[256];
+  if (capacity > 256) capacity = 256;
+  struct timespec limit = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+  int count = epoll_pwait2(poll, events, capacity, nanoseconds < 0 ? NULL : &limit, NULL);
+  if (count < 0 && (errno == ENOSYS || errno == EPERM)) {
+    int64_t milliseconds = (nanoseconds + 999999) / 1000000;
+    if (milliseconds > INT32_MAX) milliseconds = INT32_MAX;
+    count = epoll_wait(poll, events, capacity, nanoseconds < 0 ? -1 : (int)milliseconds);
+  }
+  for (int i = 0; i < count; i++) {
+    uint32_t got = events[i].events;
+    ready[i].token = events[i].data.u64;
+    ready[i].events = (got & EPOLLIN ? CLINUX_READ : 0) | (got & EPOLLOUT ? CLINUX_WRITE : 0) |
+                      (got & (EPOLLHUP | EPOLLRDHUP | EPOLLERR) ? CLINUX_HANGUP : 0);
+  }
+  return count;
+}
+
+int clinux_eventfd(int blocking) { return eventfd(0, EFD_CLOEXEC | (blocking ? 0 : EFD_NONBLOCK)); }
+
+int clinux_signalfd(const int *signals, int count) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+  int failure = pthread_sigmask(SIG_BLOCK, &set, NULL);
+  if (failure != 0) {
+    errno = failure;
+    return -1;
+  }
+  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int clinux_signalfd_read(int descriptor) {
+  struct signalfd_siginfo info;
+  return read(descriptor, &info, sizeof info) == (ssize_t)sizeof info ? (int)info.ssi_signo : -1;
+}
+
+int clinux_ignore_pipe_signal(void) { return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -1 : 0; }
+
+// Sockets
+
+int clinux_socket(int family, int type, int blocking) {
+  return socket(family == 4 ? AF_INET : AF_INET6,
+                (type == CLINUX_STREAM ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | (blocking ? 0 : SOCK_NONBLOCK), 0);
+}
+
+int clinux_bind(int descriptor, const struct clinux_endpoint *endpoint) {
+  struct sockaddr_storage storage;
+  socklen_t length = to_sockaddr(endpoint, &storage);
+  return bind(descriptor, (struct sockaddr *)&storage, length);
+}
+
+int clinux_connect(int descriptor, const struct clinux_endpoint *endpoint) {
+  struct sockaddr_storage storage;
+  socklen_t length = to_sockaddr(endpoint, &storage);
+  return connect(descriptor, (struct sockaddr *)&storage, length);
+}
+
+int clinux_accept(int descriptor, struct clinux_endpoint *peer, int blocking) {
+  struct sockaddr_storage storage = {0};
+  socklen_t length = sizeof storage;
+  int accepted =
+      accept4(descriptor, (struct sockaddr *)&storage, &length, SOCK_CLOEXEC | (blocking ? 0 : SOCK_NONBLOCK));
+  if (accepted >= 0) from_sockaddr(&storage, peer);
+  return accepted;
+}
+
+int clinux_local(int descriptor, struct clinux_endpoint *endpoint) {
+  struct sockaddr_storage storage = {0};
+  socklen_t length = sizeof storage;
+  int result = getsockname(descriptor, (struct sockaddr *)&storage, &length);
+  if (result == 0) from_sockaddr(&storage, endpoint);
+  return result;
+}
+
+int clinux_peer(int descriptor, struct clinux_endpoint *endpoint) {
+  struct sockaddr_storage storage = {0};
+  socklen_t length = sizeof storage;
+  int result = getpeername(descriptor, (struct sockaddr *)&storage, &length);
+  if (result == 0) from_sockaddr(&storage, endpoint);
+  return result;
+}
+
+static int set_option(int descriptor, int level, int option, int value) {
+  return setsockopt(descriptor, level, option, &value, sizeof value);
+}
+
+int clinux_set_mark(int descriptor, uint32_t mark) {
+  return setsockopt(descriptor, SOL_SOCKET, SO_MARK, &mark, sizeof mark);
+}
+int clinux_set_only_ipv6(int descriptor) { return set_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 1); }
+int clinux_set_reuse_address(int descriptor) { return set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1); }
+int clinux_set_no_delay(int descriptor) { return set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1); }
+
+int clinux_set_receive_buffer(int descriptor, int octets) {
+  if (set_option(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, octets) == 0) return 0;
+  return set_option(descriptor, SOL_SOCKET, SO_RCVBUF, octets);
+}
+
+int clinux_set_send_buffer(int descriptor, int octets) {
+  if (set_option(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, octets) == 0) return 0;
+  return set_option(descriptor, SOL_SOCKET, SO_SNDBUF, octets);
+}
+
+int clinux_socket_error(int descriptor) {
+  int value = 0;
+  socklen_t length = sizeof value;
+  return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &value, &length) == 0 ? value : -1;
+}
+
+long clinux_send(int descriptor, const void *octets, size_t count) {
+  return send(descriptor, octets, count, MSG_NOSIGNAL);
+}
+
+long clinux_receive(int descriptor, void *octets, size_t count) { return recv(descriptor, octets, count, 0); }
+
+int clinux_receive_batch(int descriptor, uint8_t *memory, uint32_t each, struct clinux_datagram *datagrams,
+                         int capacity) {
+  struct mmsghdr messages[CLINUX_BATCH];
+  struct iovec vectors[CLINUX_BATCH];
+  struct sockaddr_storage peers[CLINUX_BATCH];
+  if (capacity > CLINUX_BATCH) capacity = CLINUX_BATCH;
+  memset(messages, 0, sizeof messages[0] * (size_t)capacity);
+  for (int i = 0; i < capacity; i++) {
+    vectors[i] = (struct iovec){.iov_base = memory + (size_t)i * each, .iov_len = each};
+    messages[i].msg_hdr.msg_iov = &vectors[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+    messages[i].msg_hdr.msg_name = &peers[i];
+    messages[i].msg_hdr.msg_namelen = sizeof peers[i];
+  }
+  int count = recvmmsg(descriptor, messages, (unsigned)capacity, MSG_DONTWAIT, NULL);
+  for (int i = 0; i < count; i++) {
+    from_sockaddr(&peers[i], &datagrams[i].peer);
+    datagrams[i].offset = (uint32_t)i * each;
+    datagrams[i].length = messages[i].msg_len;
+    datagrams[i].truncated = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+  }
+  return count;
+}
+
+int clinux_send_batch(int descriptor, uint8_t *memory, struct clinux_datagram *datagrams, int count) {
+  struct mmsghdr messages[CLINUX_BATCH];
+  struct iovec vectors[CLINUX_BATCH];
+  struct sockaddr_storage peers[CLINUX_BATCH];
+  if (count > CLINUX_BATCH) count = CLINUX_BATCH;
+  memset(messages, 0, sizeof messages[0] * (size_t)count);
+  for (int i = 0; i < count; i++) {
+    vectors[i] = (struct iovec){.iov_base = memory + datagrams[i].offset, .iov_len = datagrams[i].length};
+    messages[i].msg_hdr.msg_iov = &vectors[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+    if (datagrams[i].peer.family != 0) {
+      messages[i].msg_hdr.msg_name = &peers[i];
+      messages[i].msg_hdr.msg_namelen = to_sockaddr(&datagrams[i].peer, &peers[i]);
+    }
+  }
+  return sendmmsg(descriptor, messages, (unsigned)count, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+// Processes
+
+int clinux_capabilities_get(struct clinux_capabilities *capabilities) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct data[2];
+  if (syscall(SYS_capget, &header, data) != 0) return -1;
+  capabilities->permitted = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+  capabilities->effective = (uint64_t)data[1].effective << 32 | data[0].effective;
+  capabilities->inheritable = (uint64_t)data[1].inheritable << 32 | data[0].inheritable;
+  return 0;
+}
+
+int clinux_capabilities_set(const struct clinux_capabilities *capabilities) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct data[2] = {
+      {(uint32_t)capabilities->effective, (uint32_t)capabilities->permitted, (uint32_t)capabilities->inheritable},
+      {(uint32_t)(capabilities->effective >> 32), (uint32_t)(capabilities->permitted >> 32),
+       (uint32_t)(capabilities->inheritable >> 32)},
+  };
+  return (int)syscall(SYS_capset, &header, data);
+}
+
+int clinux_keep_capabilities(int keep) { return prctl(PR_SET_KEEPCAPS, keep, 0, 0, 0); }
+int clinux_clear_ambient(void) { return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); }
+int clinux_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+int clinux_has_no_new_privileges(void) { return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); }
+
+int clinux_set_ids(uint32_t user, uint32_t group) {
+  if (setresgid(group, group, group) != 0) return -1;
+  return setresuid(user, user, user);
+}
+
+int clinux_get_ids(uint32_t users[3], uint32_t groups[3]) {
+  if (getresuid(&users[0], &users[1], &users[2]) != 0) return -1;
+  return getresgid(&groups[0], &groups[1], &groups[2]);
+}
+
+int clinux_no_groups(void) { return setgroups(0, NULL); }
+int clinux_group_count(void) { return getgroups(0, NULL); }
+
+int clinux_name_thread(const char *name) {
+  int failure = pthread_setname_np(pthread_self(), name);
+  if (failure != 0) errno = failure;
+  return failure == 0 ? 0 : -1;
+}
+
+char *const *clinux_environment(void) { return environ; }
+
+int64_t clinux_random(void *octets, size_t count) { return getrandom(octets, count, 0); }
+
+// Namespaces
+
+int clinux_unshare_network(void) { return unshare(CLONE_NEWNET); }
+int clinux_enter_network(int descriptor) { return setns(descriptor, CLONE_NEWNET); }

@@ -1,0 +1,20 @@
+import Glibc
+import Timekeeping
+
+/// The clocks of the machine. Only the shell reads them.
+package enum SystemTime {
+  /// Both clocks: CLOCK_BOOTTIME, which counts through a suspended guest, and CLOCK_REALTIME.
+  package static func now() -> Moment { Moment(instant: instant(), wall: wall()) }
+
+  package static func instant() -> Instant {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_BOOTTIME, &time)
+    return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+  }
+
+  package static func wall() -> WallTime {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_REALTIME, &time)
+    return WallTime(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
+  }
+}
