@@ -1,0 +1,60 @@
+import DNSProxy
+import FlowAudit
+import Timekeeping
+
+/// Whether the workload may open new flows at all, whatever the policy says: it must have an owner, there must be room for evidence, and, with an audit lease, evidence
+/// must have arrived lately.
+struct EgressGate: Sendable {
+  /// `SALLYPORT_AUDIT_LEASE`; nil: off.
+  let lease: TimeSpan?
+  var isOwned = true
+  var hasRoom = true
+  /// The end of the audit lease that the kernel was given last; nil before the first delivery.
+  private(set) var leaseEnds: Instant?
+  private var leaseIsOver: Bool
+
+  init(lease: TimeSpan?) {
+    self.lease = lease
+    leaseIsOver = lease != nil
+  }
+
+  /// Why it is closed; nil when it is open.
+  var closedBy: DenialReason? {
+    if !isOwned { return .ownerUnbound }
+    if !hasRoom { return .auditStoreFull }
+    return leaseIsOver ? .auditLeaseExpired : nil
+  }
+
+  var nextDeadline: Instant? { leaseIsOver ? nil : leaseEnds }
+
+  mutating func renewLease(at now: Instant) {
+    guard let lease else { return }
+    leaseEnds = now + lease
+    leaseIsOver = false
+  }
+
+  /// True when the audit lease ended just now. The kernel's own timer has closed the gate already.
+  mutating func deadlineReached(at now: Instant) -> Bool {
+    guard let leaseEnds, !leaseIsOver, leaseEnds <= now else { return false }
+    leaseIsOver = true
+    return true
+  }
+
+  /// What names are answered while it is closed.
+  var forNames: DNSGate {
+    switch closedBy {
+    case nil: .open
+    case .ownerUnbound?:
+      .closed(
+        reason: DenialReason.ownerUnbound.rawValue, text: "blocked: nobody owns this sandbox yet, bind an owner first")
+    case .auditStoreFull?:
+      .closed(
+        reason: DenialReason.auditStoreFull.rawValue,
+        text: "blocked: no room for audit records until the hub takes some")
+    case let reason?:
+      .closed(
+        reason: reason.rawValue, text: "blocked: the audit lease ran out, the hub has acknowledged nothing for too long"
+      )
+    }
+  }
+}

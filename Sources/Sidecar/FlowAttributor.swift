@@ -1,0 +1,51 @@
+import Addressing
+import DNSWire
+import EgressPolicy
+import Firewall
+import FlowAudit
+import Timekeeping
+
+/// Reads a flow's mark: the kernel wrote into it which grant let the flow out, or why it was refused.
+struct FlowAttributor {
+  var firewall: Firewall
+  var gate: EgressGate
+  var policy: RuleSet
+
+  /// Who let this flow out, or why it was refused: the kernel wrote it into the mark.
+  func attribute(_ event: ConntrackEvent, at now: Moment) -> FlowAttribution {
+    let destination = event.original.destination.address
+    switch event.mark {
+    case 0, FlowMark.steeredDNS: return FlowAttribution(.local)
+    case FlowMark.own: return FlowAttribution(.own)
+    case FlowMark.ingress: return FlowAttribution(.inbound)
+    case FlowMark.deniedAPI:
+      return FlowAttribution(.deny(.ruleDeny), rule: "the control API is closed to the workload", isTampering: true)
+    case FlowMark.deniedByGate:
+      return FlowAttribution(
+        .deny(gate.closedBy ?? .auditLeaseExpired),
+        name: firewall.names(leasing: destination, at: now.instant).first?.description)
+    case FlowMark.deniedByDefault: return attributeDenial(of: event.original, at: now)
+    case let mark where FlowMark.isDenyRule(mark):
+      return FlowAttribution(.deny(.ruleDeny), rule: firewall.attribution(mark: mark)?.rule.text)
+    case let mark where FlowMark.isGrant(mark):
+      guard let grant = firewall.attribution(mark: mark) else { return FlowAttribution(.allow) }
+      return FlowAttribution(
+        .allow, name: grant.name?.description,
+        names: firewall.names(leasing: destination, at: now.instant).map(\.description), rule: grant.rule.text,
+        querySession: grant.name == nil ? nil : grant.session)
+    default: return FlowAttribution(.local)
+    }
+  }
+
+  private func attributeDenial(of tuple: FlowTuple, at now: Moment) -> FlowAttribution {
+    let names = firewall.names(leasing: tuple.destination.address, at: now.instant)
+    if names.isEmpty, let last = firewall.lastLease(of: tuple.destination.address) {
+      return FlowAttribution(.deny(.leaseExpired), name: last.name.description)
+    }
+    let rule = policy.decide(
+      names.first, tuple.destination.address, port: tuple.destination.port, transport: tuple.transport, at: now.wall)
+    return FlowAttribution(
+      .deny(rule.place == .defaultAction ? .defaultDeny : .ruleDeny), name: names.first?.description,
+      names: names.map(\.description), rule: rule.text)
+  }
+}

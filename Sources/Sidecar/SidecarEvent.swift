@@ -1,0 +1,71 @@
+import Addressing
+import DNSProxy
+import Firewall
+import FlowAudit
+import Forwarder
+import HTTPWire
+import Spool
+import Timekeeping
+
+/// What happened in the world. Each effect that has an outcome names the event that brings it.
+package enum SidecarEvent: Sendable {
+  /// First, once. `leases` and `grants`: what a previous process left in the kernel.
+  case started(SpoolListing, leases: [AdoptedLease], grants: [AdoptedGrant])
+  /// The shell has drained what was ready.
+  case turnEnded
+  /// `nextDeadline` has come.
+  case deadlineReached
+  /// SIGTERM: say so on the record, deliver what can be delivered, end.
+  case shutdownRequested
+
+  // DNS.
+  case queryReceived(ClientQuery)
+  case upstreamAnswered([UInt8], from: Endpoint, socket: UInt32, isTCP: Bool)
+  /// Refused, reset, unreachable.
+  case upstreamFailed(Endpoint, socket: UInt32, isTCP: Bool)
+  case clientClosed(UInt64)
+
+  // The kernel.
+  case kernelCommitted(UInt64, CommitOutcome)
+  /// Outcome of `cutFlows`: the entries that were deleted, with their last counters.
+  case flowsCut([ConntrackEvent])
+  case conntrack(ConntrackEvent)
+  /// Outcome of `readCounters` when there is no such entry.
+  case flowMissing(FlowTuple, identifier: UInt32)
+  /// The kernel dropped events: reconcile.
+  case conntrackOverflowed
+  /// Outcome of `dumpFlows`.
+  case flowsDumped([ConntrackEvent])
+
+  // The disk.
+  case cursorRead([UInt8]?)
+  case segmentRead(String, [UInt8]?)
+  case spoolWritten(SpoolTicket, StorageOutcome)
+  case spoolSynced(SpoolTicket, StorageOutcome)
+  case cursorWritten(UInt64, StorageOutcome)
+  case spoolRead(SpoolRead, [UInt8]?)
+  /// Outcome of `keep`.
+  case kept(UInt64, StorageOutcome)
+
+  // The hub.
+  case delivered(UInt64, DeliveryOutcome)
+  case tokenReady
+  case tokenUnavailable(reason: String)
+
+  // The API.
+  case requestReceived(UInt64, HTTPRequest)
+}
+
+/// The files of the spool's directory.
+package typealias SpoolListing = [SpoolFile]
+
+/// An element that a previous process left in a map of leases.
+package struct AdoptedLease: Hashable, Sendable {
+  package var set: SetName
+  package var element: SetElement
+
+  package init(set: SetName, element: SetElement) {
+    self.set = set
+    self.element = element
+  }
+}

@@ -1,0 +1,175 @@
+import Addressing
+import DNSProxy
+import Firewall
+import FlowAudit
+import Forwarder
+import Spool
+import Timekeeping
+
+/// What is under way between the spool and the hub.
+struct DeliveryState: Sendable {
+  /// A read of the spool is under way.
+  var isReading = false
+  /// The hub's address as last resolved; nil: resolve before the next delivery.
+  var endpoint: Endpoint?
+  /// A delivery that waits for the hub's address or for the kernel to permit it.
+  var waiting: Delivery?
+  /// The look-up under way.
+  var lookup: UInt64?
+  var nextLookup: UInt64 = 1
+}
+
+/// From the spool to the hub (R4: only what the hub took whole is acknowledged).
+extension SidecarMachine {
+  /// Reads on while the forwarder can take more.
+  mutating func pumpDelivery(at now: Moment) {
+    guard !delivery.isReading else { return }
+    let wanted = forwarder.wants
+    guard wanted > 0, let read = spool.nextRead(bytesMax: wanted) else { return }
+    delivery.isReading = true
+    emit(.readSpool(read))
+  }
+
+  mutating func spoolRead(
+    _ read: SpoolRead, _ bytes: [UInt8]?, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    delivery.isReading = false
+    let result = spool.delivered(read, bytes, at: now)
+    perform(result.effects, at: now, using: &generator)
+    guard !result.records.isEmpty else { return }
+    perform(forwarder.offer(result.records, at: now, using: &generator), at: now, using: &generator)
+  }
+
+  mutating func delivered(
+    _ id: UInt64, _ outcome: DeliveryOutcome, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    switch outcome {
+    case .notConnected, .tlsRefused, .ambiguous: delivery.endpoint = nil
+    case .response, .written: break
+    }
+    let before = forwarder.status
+    perform(forwarder.delivered(id, outcome, at: now, using: &generator), at: now, using: &generator)
+    let after = forwarder.status
+    if after.consecutiveFailures > before.consecutiveFailures, let error = after.lastError {
+      emit(.log(LogEntry(.warning, "a delivery failed; it is tried again", [("reason", error)])))
+    } else if before.consecutiveFailures > 0, after.consecutiveFailures == 0 {
+      emit(.log(LogEntry(.info, "the hub takes records again")))
+    }
+  }
+
+  /// Performs the forwarder's wishes.
+  mutating func perform(
+    _ wishes: [ForwarderAction], at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    for wish in wishes {
+      switch wish {
+      case .deliver(let batch): deliver(batch, at: now, using: &generator)
+      case .abandon(let id): abandon(id)
+      case .needToken: emit(.fetchToken)
+      case .invalidateToken: emit(.forgetToken)
+      case .acknowledge(let position, _): acknowledge(position, at: now, using: &generator)
+      case .quarantine(let record, let reason): quarantine(record, reason, at: now, using: &generator)
+      }
+    }
+  }
+
+  private mutating func deliver(
+    _ batch: Delivery, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    guard let hub = settings.hub else { return emit(.deliver(batch, to: nil)) }
+    if let endpoint = delivery.endpoint { return emit(.deliver(batch, to: endpoint)) }
+    delivery.waiting = batch
+    switch hub.host {
+    case .address(let address): permitHub(Endpoint(address, hub.port), at: now)
+    case .name(let name):
+      guard delivery.lookup == nil else { return }
+      let token = delivery.nextLookup
+      delivery.nextLookup += 1
+      delivery.lookup = token
+      proxy.resolveForDaemon(name, token: token, at: now, using: &generator)
+    }
+  }
+
+  mutating func hubResolved(
+    _ token: UInt64, _ addresses: [IPAddress], at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    guard token == delivery.lookup, let hub = settings.hub else { return }
+    delivery.lookup = nil
+    // IPv4 first: a pod without IPv6 is common, and the next attempt after a failure draws again.
+    let candidates = addresses.filter(\.isIPv4).isEmpty ? addresses : addresses.filter(\.isIPv4)
+    guard let address = candidates.randomElement(using: &generator) else {
+      return hubLookupFailed(token, "the hub's name has no address", at: now, using: &generator)
+    }
+    permitHub(Endpoint(address, hub.port), at: now)
+  }
+
+  mutating func hubLookupFailed(
+    _ token: UInt64, _ reason: String, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    delivery.lookup = nil
+    guard let batch = delivery.waiting else { return }
+    delivery.waiting = nil
+    perform(
+      forwarder.delivered(batch.id, .notConnected(reason: reason), at: now, using: &generator), at: now,
+      using: &generator)
+  }
+
+  /// The hub's address goes into the daemon's own destinations; the delivery leaves once that is committed.
+  private mutating func permitHub(_ endpoint: Endpoint, at now: Moment) {
+    guard firewall.permitOwn(endpoint, [.tcp], for: nil, at: now) else {
+      emit(.log(LogEntry(.error, "too many addresses of the hub; the daemon may not reach one more")))
+      return
+    }
+    delivery.endpoint = endpoint
+  }
+
+  /// After a commit, or when none was needed: what waited for the hub's address leaves.
+  mutating func releaseDelivery() {
+    guard !resolution.isCommitting, let batch = delivery.waiting, let endpoint = delivery.endpoint else { return }
+    delivery.waiting = nil
+    emit(.deliver(batch, to: endpoint))
+  }
+
+  private mutating func abandon(_ id: UInt64) {
+    if delivery.waiting?.id == id {
+      delivery.waiting = nil
+    } else {
+      emit(.abandonDelivery(id))
+    }
+  }
+
+  private mutating func acknowledge(
+    _ position: SpoolPosition, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    perform(spool.acknowledge(through: position), at: now, using: &generator)
+    evidence.lastAcknowledged = spool.oldestUnacknowledged.map { max($0.sequence, 1) - 1 } ?? audit.lastSequence
+    guard gate.lease != nil else { return }
+    let wasClosed = gate.closedBy != nil
+    gate.renewLease(at: now.instant)
+    if gate.closedBy == nil { firewall.openGate(for: gate.lease, at: now) }
+    if wasClosed, gate.closedBy == nil { emit(.log(LogEntry(.info, "the audit lease is held: new flows pass"))) }
+  }
+
+  private mutating func quarantine(
+    _ record: StoredRecord, _ reason: QuarantineReason, at now: Moment,
+    using generator: inout some RandomNumberGenerator
+  ) {
+    emit(.spool(.quarantine(name: "refused-\(record.sequence).json", bytes: record.bytes)))
+    evidence.quarantinedTotal += 1
+    evidence.droppedTotal += 1
+    let text =
+      switch reason {
+      case .refused(let status): "REJECTED_\(status)"
+      case .tooLarge: "TOO_LARGE"
+      }
+    self.record(
+      .recordsDropped(
+        RecordsDroppedDraft(count: 1, sequences: record.sequence...record.sequence, reason: text)), at: now,
+      using: &generator)
+  }
+
+  mutating func tokenUnavailable(_ reason: String) {
+    forwarder.tokenUnavailable(reason: reason)
+    emit(.log(LogEntry(.warning, "no token for the hub", [("reason", reason)])))
+  }
+}

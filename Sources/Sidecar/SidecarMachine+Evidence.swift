@@ -1,0 +1,198 @@
+import DNSProxy
+import FlowAudit
+import Spool
+import Timekeeping
+
+/// Records on their way to the spool, and the replies that wait for them.
+struct Evidence: Sendable {
+  /// Sealed in this turn, in order.
+  var records: [SpoolRecord] = []
+  /// One of them is a control record, which may use the reserve.
+  var hasControl = false
+  /// What may leave once `records` are stored.
+  var replies: [SidecarEffect] = []
+  /// What waits for a group that is being written, oldest first.
+  var held: [(ticket: SpoolTicket, effects: [SidecarEffect])] = []
+  /// Records that found no room: to be put on record as soon as there is some.
+  var lost: ClosedRange<UInt64>?
+  var lostCount: UInt64 = 0
+  var droppedTotal: UInt64 = 0
+  var quarantinedTotal: UInt64 = 0
+  var lastAcknowledged: UInt64?
+}
+
+/// Evidence before action: what was decided is in the spool's file before the workload learns of it (R2), and without room the gate closes (R5).
+extension SidecarMachine {
+  mutating func stage(_ record: SealedRecord, isControl: Bool = false) {
+    evidence.records.append(SpoolRecord(sequence: record.sequence, bytes: record.bytes))
+    if isControl { evidence.hasControl = true }
+  }
+
+  /// A record about the sidecar itself; these may use the spool's reserve.
+  mutating func record(
+    _ draft: ServiceDraft, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    stage(audit.seal(draft, at: now.wall, using: &generator), isControl: true)
+  }
+
+  /// Hands this turn's records to the spool as one write; the turn's replies wait for it.
+  mutating func flushEvidence(at now: Moment, using generator: inout some RandomNumberGenerator) {
+    guard !evidence.records.isEmpty else {
+      emit(evidence.replies)
+      evidence.replies.removeAll(keepingCapacity: true)
+      return
+    }
+    while true {
+      switch spool.append(evidence.records, isControl: evidence.hasControl, at: now) {
+      case .recovering: return
+      case .write(let write):
+        emit(.spool(.write(write)))
+        if !evidence.replies.isEmpty { evidence.held.append((write.ticket, evidence.replies)) }
+        forgetStaged()
+        return
+      case .unfit(let sequence):
+        // A record larger than the spool takes is a fault of ours: say so rather than lose the group.
+        evidence.records.removeAll { $0.sequence == sequence }
+        lose(sequence...sequence, count: 1)
+        if evidence.records.isEmpty {
+          refuse(evidence.replies)
+          forgetStaged()
+          return
+        }
+      case .full:
+        if !settings.audit.failsClosed, dropOldest(at: now, using: &generator) { continue }
+        loseStaged(at: now)
+        return
+      case .failing(let reason):
+        emit(.log(LogEntry(.error, "the spool cannot be written; new flows are denied", [("reason", reason)])))
+        loseStaged(at: now)
+        return
+      }
+    }
+  }
+
+  /// Performs the spool's wishes.
+  mutating func perform(
+    _ wishes: [SpoolEffect], at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    for wish in wishes {
+      switch wish {
+      case .recovered(let report): recovered(report, at: now, using: &generator)
+      case .stored(let ticket): if !settings.audit.isStrict { release(through: ticket) }
+      case .durable(let ticket): if settings.audit.isStrict { release(through: ticket) }
+      case .stalled(let ticket, let reason):
+        emit(.log(LogEntry(.error, "a write to the spool failed; it is tried again", [("reason", reason)])))
+        refuse(takeHeld(through: ticket))
+      case .damaged(let damage): recordDamage(damage, at: now, using: &generator)
+      case .readCursor, .readSegment, .write, .sync, .writeCursor, .deleteSegment, .truncate, .quarantine, .setAside:
+        emit(.spool(wish))
+      }
+    }
+    updateRoom(at: now, using: &generator)
+  }
+
+  private mutating func release(through ticket: SpoolTicket) { emit(takeHeld(through: ticket)) }
+
+  private mutating func takeHeld(through ticket: SpoolTicket) -> [SidecarEffect] {
+    var taken: [SidecarEffect] = []
+    var count = 0
+    while count < evidence.held.count, evidence.held[count].ticket <= ticket {
+      taken += evidence.held[count].effects
+      count += 1
+    }
+    evidence.held.removeFirst(count)
+    return taken
+  }
+
+  /// What waited for evidence that cannot be kept leaves as a failure: no address, and no word that a change is on record.
+  private mutating func refuse(_ replies: [SidecarEffect]) {
+    for effect in replies {
+      switch effect {
+      case .reply(let reply): emit(.reply(reply.asServerFailure()))
+      default: emit(effect)
+      }
+    }
+  }
+
+  private mutating func loseStaged(at now: Moment) {
+    if let first = evidence.records.first?.sequence, let last = evidence.records.last?.sequence {
+      lose(first...last, count: UInt64(evidence.records.count))
+    }
+    refuse(evidence.replies)
+    forgetStaged()
+    setRoom(false, at: now)
+  }
+
+  private mutating func forgetStaged() {
+    evidence.records.removeAll(keepingCapacity: true)
+    evidence.replies.removeAll(keepingCapacity: true)
+    evidence.hasControl = false
+  }
+
+  private mutating func lose(_ sequences: ClosedRange<UInt64>, count: UInt64) {
+    evidence.lost =
+      evidence.lost.map { min($0.lowerBound, sequences.lowerBound)...max($0.upperBound, sequences.upperBound) }
+      ?? sequences
+    evidence.lostCount += count
+    evidence.droppedTotal += count
+  }
+
+  /// Closes the gate when the spool is full, and opens it again once an eighth of it is free: hysteresis, so that it does not flap with every acknowledgement.
+  mutating func updateRoom(at now: Moment, using generator: inout some RandomNumberGenerator) {
+    if spool.isFull {
+      if settings.audit.failsClosed { setRoom(false, at: now) }
+      return
+    }
+    let limit = settings.spool.bytesMax - settings.spool.controlReserve
+    guard !gate.hasRoom || evidence.lost != nil, spool.failure == nil, spool.storedBytes <= limit - limit / 8 else {
+      return
+    }
+    if let lost = evidence.lost {
+      evidence.lost = nil
+      record(
+        .recordsDropped(RecordsDroppedDraft(count: evidence.lostCount, sequences: lost, reason: "STORE_FULL")), at: now,
+        using: &generator)
+      evidence.lostCount = 0
+    }
+    setRoom(true, at: now)
+  }
+
+  private mutating func setRoom(_ hasRoom: Bool, at now: Moment) {
+    guard gate.hasRoom != hasRoom else { return }
+    gate.hasRoom = hasRoom
+    emit(
+      .log(
+        LogEntry(
+          hasRoom ? .info : .error,
+          hasRoom ? "there is room for audit records again" : "no room for audit records: new flows are denied")))
+    moveGate(at: now)
+  }
+
+  /// `SALLYPORT_AUDIT_FAIL=open`: the oldest segment goes, and the record says which sequence numbers went with it.
+  private mutating func dropOldest(at now: Moment, using generator: inout some RandomNumberGenerator) -> Bool {
+    guard let drop = spool.dropOldest() else { return false }
+    evidence.droppedTotal += UInt64(drop.count)
+    perform(drop.effects, at: now, using: &generator)
+    record(
+      .recordsDropped(
+        RecordsDroppedDraft(
+          count: UInt64(drop.count), sequences: drop.from...max(drop.from, drop.to), reason: "STORE_FULL")),
+      at: now, using: &generator)
+    return true
+  }
+
+  private mutating func recordDamage(
+    _ damage: SpoolDamage, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    var sequences: ClosedRange<UInt64>?
+    if let from = damage.from, let to = damage.to {
+      guard from <= to else { return }
+      sequences = from...to
+    }
+    let count = sequences.map { $0.upperBound - $0.lowerBound + 1 } ?? 1
+    evidence.droppedTotal += count
+    record(
+      .recordsDropped(RecordsDroppedDraft(count: count, sequences: sequences, reason: "CORRUPT")), at: now,
+      using: &generator)
+  }
+}

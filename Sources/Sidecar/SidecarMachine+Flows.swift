@@ -1,0 +1,60 @@
+import Addressing
+import DNSWire
+import EgressPolicy
+import Firewall
+import FlowAudit
+import Timekeeping
+
+/// Flows: from the kernel's events to records.
+extension SidecarMachine {
+  mutating func observe(
+    _ event: ConntrackEvent, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    let attribution = FlowTracker.needsAttribution(event) ? attributor.attribute(event, at: now) : nil
+    if event.kind == .new, FlowMark.isGrant(event.mark) { firewall.flowOpened(event.mark) }
+    var actions: [FlowAction] = []
+    tracker.observe(event, attribution: attribution, at: now, into: &actions)
+    perform(actions, at: now, using: &generator)
+  }
+
+  mutating func perform(
+    _ actions: [FlowAction], at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    for action in actions {
+      switch action {
+      case .record(let draft): stage(audit.seal(draft, at: now.wall, using: &generator))
+      case .readCounters(let tuple, let identifier): emit(.readCounters(tuple, identifier: identifier))
+      case .flowEnded(let mark): firewall.flowClosed(mark, at: now)
+      }
+    }
+  }
+
+  mutating func beginReconciling(at now: Moment) -> SidecarEffect {
+    tracker.dumpBegins(at: now)
+    life.reconciliations += 1
+    return .dumpFlows
+  }
+
+  mutating func reconcile(
+    _ dump: [ConntrackEvent], at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    var actions: [FlowAction] = []
+    let isFirst = !life.hasAdoptedFlows
+    life.hasAdoptedFlows = true
+    let attributor = attributor
+    if isFirst {
+      tracker.adopt(dump, at: now, into: &actions) { attributor.attribute($0, at: now) }
+    } else {
+      tracker.resynchronise(dump, at: now, into: &actions) { attributor.attribute($0, at: now) }
+    }
+    for case .record(let draft) in actions where draft.stage == .open {
+      // A flow that we learn of late holds its grant from now on.
+      if let mark = dump.first(where: { $0.original == draft.tuple })?.mark, FlowMark.isGrant(mark) {
+        firewall.flowOpened(mark)
+      }
+    }
+    perform(actions, at: now, using: &generator)
+  }
+
+  private var attributor: FlowAttributor { FlowAttributor(firewall: firewall, gate: gate, policy: policyInForce) }
+}

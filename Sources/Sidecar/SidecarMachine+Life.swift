@@ -1,0 +1,200 @@
+import Addressing
+import DNSProxy
+import EgressPolicy
+import Firewall
+import FlowAudit
+import Forwarder
+import OwnerIdentity
+import Spool
+import Timekeeping
+
+/// Start, pulse and end.
+struct LifeState: Sendable {
+  /// The transaction that brings the ruleset up.
+  var installation: UInt64?
+  var listing: SpoolListing = []
+  var nextHeartbeat: Instant?
+  /// When the next rule with `expiresAt` ends.
+  var policyExpiry: Instant?
+  var hasAdoptedFlows = false
+  var reconciliations: UInt64 = 0
+  var hasFlushed = false
+}
+
+extension SidecarMachine {
+  /// R1: the rules first. Everything else waits for their commit.
+  mutating func start(
+    _ listing: SpoolListing, leases: [AdoptedLease], grants: [AdoptedGrant], at now: Moment,
+    using generator: inout some RandomNumberGenerator
+  ) {
+    startedAt = now.instant
+    life.listing = listing
+    gate.isOwned = ownership.permitsEgress
+    firewall.adopt(leases: leases.map { ($0.set, $0.element) }, grants: grants, at: now)
+    firewall.start(policy: policy, gateOpen: gate.closedBy == nil, at: now)
+    for upstream in settings.dns.upstreams where !firewall.permitOwn(upstream, [.udp, .tcp], for: nil, at: now) {
+      emit(.log(LogEntry(.error, "too many upstream resolvers", [("upstream", upstream.description)])))
+    }
+    schedulePolicyExpiry(at: now)
+    endTurn(at: now, using: &generator)
+  }
+
+  private mutating func installed(
+    _ outcome: CommitOutcome, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    life.installation = nil
+    switch outcome {
+    case .refused(let refusal):
+      phase = .ended
+      emit(.fail(reason: "the kernel refused the ruleset: \(refusal.reason)"))
+    case .committed:
+      phase = .enforcing
+      emit(.ready)
+      emit(beginReconciling(at: now))
+      life.nextHeartbeat = now.instant + SidecarSettings.heartbeatInterval
+      perform(spool.recover(life.listing, at: now), at: now, using: &generator)
+      life.listing = []
+    }
+  }
+
+  /// The spool is read: the first record of this boot says which boot came before and what of it is missing.
+  mutating func recovered(
+    _ report: RecoveryReport, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    var notices = settings.notices
+    if report.tornBytes > 0 {
+      notices.append("\(report.tornBytes) bytes of an interrupted write were cut off the spool")
+    }
+    for name in report.setAside { notices.append("\(name) of the spool could not be read and was set aside") }
+    record(
+      .sidecarStart(
+        SidecarStartDraft(
+          previousBootID: report.lastBoot.map(bootText), previousLastSequence: report.lastSequence, notices: notices)),
+      at: now, using: &generator)
+    record(
+      .policyChange(
+        PolicyChangeDraft(
+          change: .create, operation: "PolicyLoad", source: settings.policySource, old: nil, new: version(of: policy))),
+      at: now, using: &generator)
+    for damage in report.damages { perform([.damaged(damage)], at: now, using: &generator) }
+    if report.records > 0 {
+      emit(.log(LogEntry(.info, "records of an earlier run wait for delivery", [("records", String(report.records))])))
+    }
+  }
+
+  /// Everything staged in this turn goes to the kernel as one transaction and to the spool as one write.
+  mutating func endTurn(at now: Moment, using generator: inout some RandomNumberGenerator) {
+    guard phase != .ended else { return }
+    drainProxy(at: now, using: &generator)
+    if !resolution.isCommitting {
+      let staged = firewall.takeTransaction()
+      changeLeft(with: staged, at: now, using: &generator)
+      if let staged {
+        if phase == .starting { life.installation = staged.id }
+        resolution.isCommitting = true
+        emit(.commit(staged.id, staged.transaction))
+        return
+      }
+    }
+    guard phase != .starting else { return }
+    flushEvidence(at: now, using: &generator)
+    releaseDelivery()
+    pumpDelivery(at: now)
+    endIfDrained(at: now)
+  }
+
+  mutating func committed(
+    _ id: UInt64, _ outcome: CommitOutcome, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    resolution.isCommitting = false
+    let settlement = firewall.settle(id, outcome, at: now)
+    if life.installation == id { return installed(outcome, at: now, using: &generator) }
+    settle(settlement, outcome, at: now, using: &generator)
+    changeSettled(id, outcome, settlement, at: now, using: &generator)
+    if case .refused(let refusal) = outcome {
+      emit(.log(LogEntry(.error, "the kernel refused a transaction", [("reason", refusal.reason)])))
+    }
+    endTurn(at: now, using: &generator)
+  }
+
+  mutating func deadlineReached(at now: Moment, using generator: inout some RandomNumberGenerator) {
+    proxy.deadlineReached(policy: policy, gate: gate.forNames, at: now, using: &generator)
+    firewall.deadlineReached(at: now)
+    var actions: [FlowAction] = []
+    tracker.deadlineReached(at: now, into: &actions)
+    perform(actions, at: now, using: &generator)
+    var drafts: [QueryDraft] = []
+    queries.deadlineReached(at: now.instant, into: &drafts)
+    for draft in drafts { stage(audit.seal(draft, at: now.wall, using: &generator)) }
+    perform(spool.deadlineReached(at: now), at: now, using: &generator)
+    perform(forwarder.deadlineReached(at: now, using: &generator), at: now, using: &generator)
+    if gate.deadlineReached(at: now.instant) {
+      emit(.log(LogEntry(.error, "the audit lease ran out: new flows are denied until the hub takes records")))
+    }
+    if let expiry = life.policyExpiry, expiry <= now.instant, change.underWay == nil {
+      firewall.replacePolicy(policy, at: now)
+      schedulePolicyExpiry(at: now)
+    }
+    if let due = life.nextHeartbeat, due <= now.instant {
+      life.nextHeartbeat = now.instant + SidecarSettings.heartbeatInterval
+      recordHeartbeat(at: now, using: &generator)
+    }
+    endTurn(at: now, using: &generator)
+  }
+
+  private mutating func recordHeartbeat(at now: Moment, using generator: inout some RandomNumberGenerator) {
+    record(
+      .heartbeat(
+        HeartbeatDraft(
+          acknowledgedSequence: evidence.lastAcknowledged,
+          oldestUnacknowledged: spool.oldestUnacknowledged.map { now.instant - $0.appendedAt.instant },
+          spoolBytes: UInt64(spool.storedBytes), droppedTotal: evidence.droppedTotal,
+          quarantinedTotal: evidence.quarantinedTotal, liveFlows: tracker.liveCount, recorded: tracker.sums)),
+      at: now, using: &generator)
+  }
+
+  /// Rules end by kernel timers; this is when the model follows them.
+  mutating func schedulePolicyExpiry(at now: Moment) {
+    life.policyExpiry = policy.nextExpiry(after: now.wall).map { now.instant + ($0 - now.wall) }
+  }
+
+  /// Opens or closes the kernel's gate after its conditions changed.
+  mutating func moveGate(at now: Moment) {
+    if gate.closedBy != nil {
+      firewall.closeGate(at: now)
+    } else {
+      firewall.openGate(for: gate.lease, at: now)
+    }
+  }
+
+  mutating func flushRollups(at now: Moment, using generator: inout some RandomNumberGenerator) {
+    var actions: [FlowAction] = []
+    tracker.flush(into: &actions)
+    perform(actions, at: now, using: &generator)
+    var drafts: [QueryDraft] = []
+    queries.flush(into: &drafts)
+    for draft in drafts { stage(audit.seal(draft, at: now.wall, using: &generator)) }
+  }
+
+  mutating func beginDraining(at now: Moment, using generator: inout some RandomNumberGenerator) {
+    guard phase == .enforcing else {
+      if phase == .starting { emit(.stop) }
+      return
+    }
+    phase = .draining(until: now.instant + SidecarSettings.drainSpan)
+    flushRollups(at: now, using: &generator)
+    record(.sidecarStop(reason: "signal"), at: now, using: &generator)
+    endTurn(at: now, using: &generator)
+    perform(forwarder.drain(at: now), at: now, using: &generator)
+    endTurn(at: now, using: &generator)
+  }
+
+  /// A stop is complete when the hub has everything, or when its time is over: the rest stays in the spool. The rules stay in any case.
+  private mutating func endIfDrained(at now: Moment) {
+    guard case .draining(let until) = phase else { return }
+    guard spool.unacknowledgedCount == 0 || until <= now.instant else { return }
+    for effect in spool.flush(at: now) { emit(.spool(effect)) }
+    phase = .ended
+    emit(.stop)
+  }
+}

@@ -1,0 +1,62 @@
+import DNSProxy
+import EgressPolicy
+import Firewall
+import FlowAudit
+import Spool
+import Timekeeping
+
+/// `GET /metrics`: the Prometheus text format, version 0.0.4.
+extension SidecarMachine {
+  func metrics(at now: Moment) -> [UInt8] {
+    var text = MetricsText()
+    let names = proxy.counters
+    text.counter("dns_queries_total", "Queries that clients sent.", names.received)
+    text.counter("dns_dropped_total", "Datagrams that are no query: too short, or a response.", names.dropped)
+    text.counter("dns_malformed_total", "Queries answered FORMERR, NOTIMP or BADVERS.", names.malformed)
+    text.counter("dns_denied_total", "Queries denied by policy or gate.", names.denied)
+    text.counter("dns_refused_total", "Queries of types and classes that are never served.", names.refused)
+    text.counter("dns_forwarded_total", "Queries sent upstream, further tries included.", names.forwarded)
+    text.counter("dns_cache_hits_total", "Queries answered from the cache.", names.cacheHits)
+    text.counter("dns_upstream_timeouts_total", "Tries upstream without a reply in time.", names.timeouts)
+    text.counter("dns_upstream_unmatched_total", "Replies that belong to no query under way.", names.unmatched)
+    text.counter("dns_answers_invalid_total", "Answers whose records do not belong together.", names.invalidAnswers)
+    text.counter("dns_answers_withheld_total", "Answers withheld for an address.", names.withheld)
+    text.counter("dns_overload_total", "Queries turned away because a table was full.", names.overload)
+    text.counter("leases_refused_total", "Answers withheld because an address could not be leased.", names.leasesFailed)
+    let kernel = firewall.counts
+    text.gauge("leases", "Pairs of name and address that the kernel holds.", UInt64(kernel.leases))
+    text.gauge("grants", "Pairs of name and rule in force.", UInt64(kernel.grants))
+    let flows = tracker.sums
+    text.counter("flows_allowed_total", "New flows that left.", flows.allowed)
+    text.counter("flows_denied_total", "New flows that were denied.", flows.denied)
+    text.counter("flows_inbound_total", "New flows into the pod.", flows.inbound)
+    text.gauge("flows_live", "Flows that live.", UInt64(tracker.liveCount))
+    text.counter(
+      "conntrack_reconciliations_total", "Dumps of the kernel's flows, the one at the start included.",
+      life.reconciliations)
+    text.gauge("records_sequence", "Sequence number of the last record.", audit.lastSequence)
+    text.gauge("records_unacknowledged", "Records that the hub has not taken.", UInt64(spool.unacknowledgedCount))
+    text.gauge("spool_bytes", "Bytes of the spool's segments.", UInt64(spool.storedBytes))
+    text.counter("records_dropped_total", "Records lost, each on the record.", evidence.droppedTotal)
+    text.counter("records_quarantined_total", "Records that the hub refused for good.", evidence.quarantinedTotal)
+    let oldest = spool.oldestUnacknowledged.map { now.instant - $0.appendedAt.instant } ?? .zero
+    text.gauge(
+      "records_oldest_unacknowledged_seconds", "Age of the oldest record that waits.", UInt64(max(oldest.seconds, 0)))
+    text.gauge("gate_open", "1 while new flows of the workload may pass.", gate.closedBy == nil ? 1 : 0)
+    text.gauge("policy_revision", "Revision of the policy in force.", policyInForce.revision.number)
+    text.gauge("policy_rules", "Rules of the policy in force.", UInt64(policyInForce.document.egress.count))
+    return text.bytes
+  }
+}
+
+private struct MetricsText {
+  var bytes: [UInt8] = []
+
+  mutating func counter(_ name: String, _ meaning: String, _ value: UInt64) { add("counter", name, meaning, value) }
+  mutating func gauge(_ name: String, _ meaning: String, _ value: UInt64) { add("gauge", name, meaning, value) }
+
+  private mutating func add(_ kind: String, _ name: String, _ meaning: String, _ value: UInt64) {
+    bytes += Array(
+      "# HELP sallyport_\(name) \(meaning)\n# TYPE sallyport_\(name) \(kind)\nsallyport_\(name) \(value)\n".utf8)
+  }
+}

@@ -1,0 +1,157 @@
+import Addressing
+import DNSProxy
+import EgressPolicy
+import Firewall
+import FlowAudit
+import Forwarder
+import OwnerIdentity
+import PolicyAPI
+import Spool
+import Timekeeping
+
+/// The whole sidecar as one value: `handle` an event, take its effects, come back at `nextDeadline`.
+package struct SidecarMachine: Sendable {
+  enum Phase: Hashable, Sendable {
+    /// The ruleset is not committed yet.
+    case starting
+    case enforcing
+    /// Asked to stop; ends when everything is delivered or at the deadline.
+    case draining(until: Instant)
+    case ended
+  }
+
+  let settings: SidecarSettings
+  let hash: AuditLog.Hash
+  var phase = Phase.starting
+  var startedAt = Instant(nanoseconds: 0)
+
+  /// The policy that decides now; while a change is under way already the new one, so that nothing is granted under the old.
+  var policy: RuleSet
+  var ownership: Ownership
+  var gate: EgressGate
+
+  var proxy: DNSProxy
+  var firewall: Firewall
+  var tracker = FlowTracker()
+  var queries = QueryRollup()
+  var audit: AuditLog
+  var spool: Spool
+  var forwarder: Forwarder
+  let api: PolicyAPI
+
+  var evidence = Evidence()
+  var resolution = Resolution()
+  var delivery = DeliveryState()
+  var change = ChangeState()
+  var life = LifeState()
+
+  private var effects: [SidecarEffect] = []
+  private var effectsTaken = 0
+
+  package init(_ settings: SidecarSettings, hash: @escaping AuditLog.Hash) {
+    self.settings = settings
+    self.hash = hash
+    policy = RuleSet(settings.policy, always: settings.always, revision: settings.firstRevision)
+    ownership = Ownership(state: settings.owner, isRequired: settings.ownerIsRequired)
+    gate = EgressGate(lease: settings.audit.lease)
+    proxy = DNSProxy(settings.dns)
+    firewall = Firewall(settings.firewall, lease: settings.lease)
+    audit = AuditLog(
+      bootID: bootText(settings.boot), identity: settings.identity,
+      context: RecordContext(
+        owner: settings.owner, policyRevision: String(settings.firstRevision),
+        enforcement: settings.dns.isObserving ? .observe : .enforce),
+      hash: hash)
+    spool = Spool(limits: settings.spool, boot: settings.boot)
+    forwarder = Forwarder(settings.forwarder)
+    api = PolicyAPI(settings.api)
+  }
+
+  /// Applies one event. Never blocks, never fails: a failure in the world arrives as an event.
+  package mutating func handle(
+    _ event: SidecarEvent, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    switch event {
+    case .started(let listing, let leases, let grants):
+      start(listing, leases: leases, grants: grants, at: now, using: &generator)
+    case .turnEnded: endTurn(at: now, using: &generator)
+    case .deadlineReached: deadlineReached(at: now, using: &generator)
+    case .shutdownRequested: beginDraining(at: now, using: &generator)
+
+    case .queryReceived(let query):
+      proxy.receive(query, policy: policy, gate: gate.forNames, at: now, using: &generator)
+    case .upstreamAnswered(let bytes, let upstream, let socket, let isTCP):
+      proxy.receiveUpstream(
+        bytes, from: upstream, socket: socket, isTCP: isTCP, policy: policy, gate: gate.forNames, at: now,
+        using: &generator)
+    case .upstreamFailed(let upstream, let socket, let isTCP):
+      proxy.upstreamFailed(
+        upstream, socket: socket, isTCP: isTCP, policy: policy, gate: gate.forNames, at: now, using: &generator)
+    case .clientClosed: break
+
+    case .kernelCommitted(let id, let outcome): committed(id, outcome, at: now, using: &generator)
+    case .flowsCut(let events): flowsCut(events, at: now, using: &generator)
+    case .conntrack(let event): observe(event, at: now, using: &generator)
+    case .flowMissing(let tuple, let identifier): tracker.missing(tuple, identifier: identifier, at: now)
+    case .conntrackOverflowed: emit(beginReconciling(at: now))
+    case .flowsDumped(let events): reconcile(events, at: now, using: &generator)
+
+    case .cursorRead(let bytes): perform(spool.cursorRead(bytes, at: now), at: now, using: &generator)
+    case .segmentRead(let name, let bytes):
+      perform(spool.segmentRead(name, bytes, at: now), at: now, using: &generator)
+    case .spoolWritten(let ticket, let outcome):
+      perform(spool.written(ticket, outcome, at: now), at: now, using: &generator)
+    case .spoolSynced(let ticket, let outcome):
+      perform(spool.synced(ticket, outcome, at: now), at: now, using: &generator)
+    case .cursorWritten(let generation, let outcome):
+      perform(spool.cursorWritten(generation, outcome, at: now), at: now, using: &generator)
+    case .spoolRead(let read, let bytes): spoolRead(read, bytes, at: now, using: &generator)
+    case .kept(let id, let outcome): kept(id, outcome, at: now, using: &generator)
+
+    case .delivered(let id, let outcome): delivered(id, outcome, at: now, using: &generator)
+    case .tokenReady: perform(forwarder.tokenReady(at: now), at: now, using: &generator)
+    case .tokenUnavailable(let reason): tokenUnavailable(reason)
+
+    case .requestReceived(let connection, let request):
+      receive(request, on: connection, at: now, using: &generator)
+    }
+  }
+
+  /// The oldest effect not yet taken. Effects are performed in this order; an outcome that is at hand may be given to `handle` before the next is taken.
+  package mutating func nextEffect() -> SidecarEffect? {
+    guard effectsTaken < effects.count else {
+      effects.removeAll(keepingCapacity: true)
+      effectsTaken = 0
+      return nil
+    }
+    defer { effectsTaken += 1 }
+    return effects[effectsTaken]
+  }
+
+  /// When `deadlineReached` must next be given.
+  package var nextDeadline: Instant? {
+    mutating get {
+      var earliest: Instant?
+      for deadline in [
+        proxy.nextDeadline, firewall.nextDeadline, tracker.nextDeadline, queries.nextDeadline, spool.nextDeadline,
+        forwarder.nextDeadline, life.nextHeartbeat, life.policyExpiry, gate.nextDeadline, drainDeadline,
+      ] {
+        guard let deadline else { continue }
+        earliest = earliest.map { min($0, deadline) } ?? deadline
+      }
+      return earliest
+    }
+  }
+
+  private var drainDeadline: Instant? { if case .draining(let until) = phase { until } else { nil } }
+
+  mutating func emit(_ effect: SidecarEffect) { effects.append(effect) }
+
+  mutating func emit(_ more: [SidecarEffect]) { effects += more }
+}
+
+/// `SbxBootId`: the sixteen octets in lower-case hexadecimal.
+func bootText(_ boot: SpoolBoot) -> String {
+  let digits = Array("0123456789abcdef".utf8)
+  return String(decoding: boot.bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+}

@@ -1,0 +1,100 @@
+import Addressing
+import DNSProxy
+import DNSWire
+import EgressPolicy
+import Firewall
+import FlowAudit
+import Forwarder
+import OwnerIdentity
+import PolicyAPI
+import Spool
+import Timekeeping
+
+/// Everything the machine is told once, at its start.
+package struct SidecarSettings: Sendable {
+  package var identity: SandboxIdentity
+  /// Random, new at each start: `SbxBootId` and the spool's boot.
+  package var boot: SpoolBoot
+  /// The policy to start with, and where it came from, for the record (`SALLYPORT_POLICY`, `state`).
+  package var policy: PolicyDocument
+  package var policySource: String
+  package var always: AlwaysRules
+  /// A revision that no earlier policy of this pod had.
+  package var firstRevision: UInt64
+  package var owner: OwnerState
+  package var ownerIsRequired: Bool
+  package var firewall: FirewallParameters
+  package var lease: LeaseTimes
+  package var dns: DNSProxySettings
+  package var api: PolicyAPISettings
+  package var spool: SpoolLimits
+  package var forwarder: ForwarderSettings
+  /// Where the hub is; nil when records go to a file.
+  package var hub: HubLocation?
+  package var audit: AuditSettings
+  /// What was configured without effect, or degrades enforcement: said in `SidecarStart`.
+  package var notices: [String]
+
+  package init(
+    identity: SandboxIdentity, boot: SpoolBoot, policy: PolicyDocument, policySource: String, always: AlwaysRules,
+    firstRevision: UInt64, owner: OwnerState, ownerIsRequired: Bool, firewall: FirewallParameters, lease: LeaseTimes,
+    dns: DNSProxySettings, api: PolicyAPISettings, spool: SpoolLimits, forwarder: ForwarderSettings,
+    hub: HubLocation?, audit: AuditSettings, notices: [String]
+  ) {
+    self.identity = identity
+    self.boot = boot
+    self.policy = policy
+    self.policySource = policySource
+    self.always = always
+    self.firstRevision = firstRevision
+    self.owner = owner
+    self.ownerIsRequired = ownerIsRequired
+    self.firewall = firewall
+    self.lease = lease
+    self.dns = dns
+    self.api = api
+    self.spool = spool
+    self.forwarder = forwarder
+    self.hub = hub
+    self.audit = audit
+    self.notices = notices
+  }
+
+  /// How often the pulse goes on record: 30 s (audit.md, `Heartbeat`).
+  static let heartbeatInterval = TimeSpan.seconds(30)
+  /// How long a stop waits for the hub before the rest stays in the spool: 5 s, a sixth of Kubernetes' usual grace.
+  static let drainSpan = TimeSpan.seconds(5)
+}
+
+/// Where batches go over HTTPS.
+package struct HubLocation: Hashable, Sendable {
+  package enum Host: Hashable, Sendable {
+    /// Resolved by our own proxy's upstreams, again after each failure to connect.
+    case name(DomainName)
+    case address(IPAddress)
+  }
+
+  package var host: Host
+  package var port: UInt16
+
+  package init(host: Host, port: UInt16) {
+    self.host = host
+    self.port = port
+  }
+}
+
+/// What evidence the workload's egress depends on (contract §2).
+package struct AuditSettings: Hashable, Sendable {
+  /// `SALLYPORT_AUDIT_FAIL=closed`: without room for records new flows are denied; else the oldest records go.
+  package var failsClosed: Bool
+  /// `SALLYPORT_AUDIT_LEASE`: new flows pass only so long after a delivery was acknowledged; nil: off.
+  package var lease: TimeSpan?
+  /// `SALLYPORT_AUDIT_SYNC=strict`: a reply waits for the disk and not for the file only.
+  package var isStrict: Bool
+
+  package init(failsClosed: Bool, lease: TimeSpan?, isStrict: Bool) {
+    self.failsClosed = failsClosed
+    self.lease = lease
+    self.isStrict = isStrict
+  }
+}
