@@ -60,6 +60,8 @@ package enum LeaseOutcome: Hashable, Sendable {
 /// A message for a client.
 package struct DNSReply: Sendable {
   package var client: UInt64
+  /// Who asked.
+  package var source: Endpoint
   package var isTCP: Bool
   /// Without the length that TCP puts before it.
   package var bytes: [UInt8]

@@ -115,6 +115,8 @@ extension DNSProxy {
       reply.append(edns)
     }
     counters.replies += 1
-    emit(.reply(DNSReply(client: query.client, isTCP: query.isTCP, bytes: reply.bytes, facts: nil)))
+    emit(
+      .reply(
+        DNSReply(client: query.client, source: query.source, isTCP: query.isTCP, bytes: reply.bytes, facts: nil)))
   }
 }

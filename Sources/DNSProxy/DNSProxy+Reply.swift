@@ -154,7 +154,7 @@ extension DNSProxy {
   }
 
   private mutating func emit(_ reply: Reply, _ asking: Asking, _ error: ExtendedError?, _ facts: DNSFacts?) {
-    guard case .client(let client, _, let isTCP) = asking.origin else { return }
+    guard case .client(let client, let source, let isTCP) = asking.origin else { return }
     var reply = reply
     if asking.hasEDNS {
       var edns = EDNS(
@@ -167,7 +167,7 @@ extension DNSProxy {
       reply.append(edns)
     }
     counters.replies += 1
-    emit(.reply(DNSReply(client: client, isTCP: isTCP, bytes: reply.bytes, facts: facts)))
+    emit(.reply(DNSReply(client: client, source: source, isTCP: isTCP, bytes: reply.bytes, facts: facts)))
   }
 
   private func facts(

@@ -1,0 +1,147 @@
+import Addressing
+import DNSProxy
+import LinuxIO
+import Sidecar
+import Timekeeping
+
+/// The daemon's own queries. Source ports lie outside the kernel's ephemeral range, so that no program which lets the kernel choose its port meets one of our conntrack
+/// entries; they change as they are used, so that nobody learns them (RFC 5452 §9.2).
+final class UpstreamSockets {
+  /// Queries through one port before another is drawn.
+  static let queriesPerPort = 8_192
+  /// TCP look-ups at a time: 128, half of what one resolver commonly takes from one client.
+  static let streamsMax = 128
+
+  private struct Slot: Hashable {
+    var upstream: Endpoint
+    var number: UInt32
+  }
+
+  private struct Entry {
+    var socket: UDPSocket
+    var token: UInt64
+    var uses = 0
+  }
+
+  private struct Lookup {
+    var query: UpstreamQuery
+    var connection: StreamConnection
+    var reader = DNSStreamReader()
+    var isConnected = false
+  }
+
+  private let poll: EventPoll
+  private let mark: UInt32
+  private let ephemeral = EphemeralPorts.current()
+  private var random = SystemRandom()
+  private var current: [Slot: Entry] = [:]
+  /// Replies to the last queries of a port that was given up may still come; it is closed when the next one is.
+  private var former: [Slot: Entry] = [:]
+  private var slots: [UInt64: Slot] = [:]
+  private var lookups: [UInt64: Lookup] = [:]
+  private var nextToken: UInt64 = 1
+  private let inbound = InboundDatagrams()
+
+  init(_ poll: EventPoll, mark: UInt32) {
+    self.poll = poll
+    self.mark = mark
+  }
+
+  /// False: nothing left, the try has failed.
+  func send(_ query: UpstreamQuery, at now: Instant) -> Bool {
+    query.isTCP ? connect(query, at: now) : sendDatagram(query)
+  }
+
+  private func sendDatagram(_ query: UpstreamQuery) -> Bool {
+    let slot = Slot(upstream: query.upstream, number: query.socket)
+    if (current[slot]?.uses ?? 0) >= Self.queriesPerPort, let used = current.removeValue(forKey: slot) {
+      if let old = former.updateValue(used, forKey: slot) { close(old) }
+    }
+    if current[slot] == nil {
+      let opened = try? UDPSocket.onRandomPort(
+        connect: query.upstream, outside: ephemeral, mark: mark,
+        receiveBufferOctets: UDPSocket.receiveBufferOctets, using: &random)
+      guard let socket = opened else { return false }
+      let token = nextToken
+      nextToken += 1
+      guard (try? poll.register(socket.number, token: Token.upstreamDatagrams(token).rawValue, interest: .read)) != nil
+      else { return false }
+      slots[token] = slot
+      current[slot] = Entry(socket: socket, token: token)
+    }
+    current[slot]?.uses += 1
+    return (try? current[slot]?.socket.send(query.bytes)) ?? false
+  }
+
+  private func close(_ entry: Entry) {
+    try? poll.remove(entry.socket.number)
+    slots[entry.token] = nil
+  }
+
+  /// Replies on a socket, or the news that it was refused.
+  func receive(_ token: UInt64, _ body: (SidecarEvent) -> Void) {
+    guard let slot = slots[token] else { return }
+    let entry = current[slot].flatMap { $0.token == token ? $0 : nil } ?? former[slot]
+    guard let entry, entry.token == token else { return }
+    do throws(Errno) {
+      let count = try entry.socket.receive(into: inbound)
+      for index in 0..<count where !inbound[index].isTruncated {
+        body(.upstreamAnswered(inbound[index].bytes, from: slot.upstream, socket: slot.number, isTCP: false))
+      }
+    } catch {
+      body(.upstreamFailed(slot.upstream, socket: slot.number, isTCP: false))
+    }
+  }
+
+  private func connect(_ query: UpstreamQuery, at now: Instant) -> Bool {
+    guard lookups.count < Self.streamsMax else { return false }
+    let wildcard: IPAddress =
+      query.upstream.address.isIPv4 ? .v4(IPv4Address(bits: 0)) : .v6(IPv6Address(high: 0, low: 0))
+    let port = EphemeralPorts.draw(outside: ephemeral, using: &random)
+    guard
+      let stream = try? TCPStream.connecting(to: query.upstream, bind: Endpoint(wildcard, port), mark: mark)
+    else { return false }
+    let token = nextToken
+    nextToken += 1
+    let connection = try? StreamConnection(
+      stream, .upstreamStream(token), poll, at: now, interest: [.read, .write])
+    guard let connection else { return false }
+    lookups[token] = Lookup(query: query, connection: connection)
+    return true
+  }
+
+  func progress(_ token: UInt64, writable: Bool, readable: Bool, at now: Instant, _ body: (SidecarEvent) -> Void) {
+    guard var lookup = lookups[token] else { return }
+    let query = lookup.query
+    if !lookup.isConnected, writable || readable {
+      guard lookup.connection.stream.connectError() == nil, lookup.connection.send(framed(query.bytes)) else {
+        close(token)
+        return body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: true))
+      }
+      lookup.isConnected = true
+      _ = lookup.connection.flush()
+      lookups[token] = lookup
+    } else if writable, !lookup.connection.flush() {
+      close(token)
+      return body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: true))
+    }
+    guard readable else { return }
+    guard let octets = lookup.connection.read() else {
+      close(token)
+      return body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: true))
+    }
+    lookup.reader.receive(octets)
+    lookups[token] = lookup
+    if let message = lookups[token]?.reader.next() {
+      close(token)
+      body(.upstreamAnswered(message, from: query.upstream, socket: query.socket, isTCP: true))
+    }
+  }
+
+  /// The machine gave up on look-ups this old long ago.
+  func closeIdle(at now: Instant, after patience: TimeSpan) {
+    for (token, lookup) in lookups where now - lookup.connection.lastActivity > patience { close(token) }
+  }
+
+  private func close(_ token: UInt64) { lookups.removeValue(forKey: token)?.connection.close() }
+}
