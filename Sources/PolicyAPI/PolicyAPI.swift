@@ -114,7 +114,7 @@ package struct PolicyAPI: Sendable {
     case .metrics: .metrics
     case .policy: request.method == "GET" ? .readPolicy : .change(try change(request))
     case .explain: try explainCall(request)
-    case .owner: request.method == "PUT" ? .bindOwner(token: try ownerToken(request.body)) : .readOwner
+    case .owner: request.method == "PUT" ? .bindOwner(token: try ownerToken(of: request)) : .readOwner
     case .flows: .readFlows
     case .audit: .readAudit
     // A sandbox's credentials are never kept here: the answers are those of a vault that was never filled.

@@ -57,6 +57,8 @@ import Timekeeping
     let api = World().api
     #expect(
       api.route(request("PUT", "/owner", "{\"token\":\"a.b.c\"}")) == .call(.bindOwner(token: "a.b.c"), form: .text))
+    let rehearsal = request("PUT", "/owner", "{\"token\":\"a.b.c\"}", query: [.init("dryRun", "true")])
+    #expect(api.route(rehearsal) == .respond(.text(400, "an owner is bound without dryRun\n")))
     for body in ["", "{}", "[]", "{\"token\":7}", "{\"token\":\"\"}", "{\"token\":\"a\",\"x\":1}", "a.b.c"] {
       guard case .respond(let response) = api.route(request("PUT", "/owner", body)) else {
         Issue.record("\(body) was taken")
