@@ -1,0 +1,193 @@
+import Addressing
+import HTTPWire
+import JSONText
+import Timekeeping
+
+extension HTTPResponse {
+  /// The answer to `/healthz`: `ok`, or 503 with the first reason.
+  package static func health(reasons: [String]) -> HTTPResponse {
+    guard let reason = reasons.first else { return HTTPResponse.text(200, "ok") }
+    return .text(503, reason + "\n")
+  }
+
+  /// The answer to `GET /readyz`: 200 when nothing is missing, else 503 with everything that is.
+  package static func ready(reasons: [String]) -> HTTPResponse {
+    .json(reasons.isEmpty ? 200 : 503) { writer in
+      writer.key("ready")
+      writer.bool(reasons.isEmpty)
+      writer.key("reasons")
+      writer.beginArray()
+      for reason in reasons { writer.string(reason) }
+      writer.endArray()
+    }
+  }
+
+  /// The answer to `GET /metrics`: `text` in the Prometheus exposition format, version 0.0.4.
+  package static func metrics(_ text: [UInt8]) -> HTTPResponse {
+    HTTPResponse(status: 200, headers: ["Content-Type": "text/plain; version=0.0.4; charset=utf-8"], body: text)
+  }
+
+  /// The answer to `GET /owner`, and to a `PUT /owner` that bound or found the same owner.
+  package static func owner(_ view: OwnerView) -> HTTPResponse {
+    .json { writer in
+      writer.key("state")
+      writer.string(view.binding == nil ? "unbound" : "bound")
+      writer.key("required")
+      writer.bool(view.isRequired)
+      guard let binding = view.binding else { return }
+      writer.key("tenantId")
+      writer.string(binding.tenant)
+      writer.key("objectId")
+      writer.string(binding.object)
+      writer.key("bindingId")
+      writer.string(binding.identifier)
+      writer.key("source")
+      writer.string(binding.source)
+    }
+  }
+
+  /// The answer to `GET /flows`, in the order given.
+  package static func flows(_ flows: some Sequence<FlowView>) -> HTTPResponse {
+    .json { writer in
+      writer.key("flows")
+      writer.beginArray()
+      for flow in flows { writer.flow(flow) }
+      writer.endArray()
+    }
+  }
+
+  /// The answer to `GET /audit`.
+  package static func audit(_ view: AuditView) -> HTTPResponse {
+    .json { writer in
+      writer.key("bootId")
+      writer.string(view.bootIdentifier)
+      writer.key("sequence")
+      writer.integer(view.sequence)
+      writer.key("spoolRecords")
+      writer.integer(view.spoolRecords)
+      writer.key("spoolBytes")
+      writer.integer(view.spoolBytes)
+      writer.key("oldestUnacknowledgedSeconds")
+      if let age = view.oldestUnacknowledged { writer.integer(age.seconds) } else { writer.null() }
+      writer.key("droppedRecords")
+      writer.integer(view.droppedRecords)
+      writer.key("delivery")
+      writer.string(view.delivery)
+      if let reason = view.deliveryReason {
+        writer.key("deliveryReason")
+        writer.string(reason)
+      }
+    }
+  }
+}
+
+/// What `GET /owner` shows.
+package struct OwnerView: Hashable, Sendable {
+  package struct Binding: Hashable, Sendable {
+    /// GUIDs in lower case.
+    package var tenant: String
+    package var object: String
+    package var identifier: String
+    /// `static` or `token`.
+    package var source: String
+
+    package init(tenant: String, object: String, identifier: String, source: String) {
+      self.tenant = tenant
+      self.object = object
+      self.identifier = identifier
+      self.source = source
+    }
+  }
+
+  /// Nil while nobody is bound.
+  package var binding: Binding?
+  package var isRequired: Bool
+
+  package init(binding: Binding?, isRequired: Bool) {
+    self.binding = binding
+    self.isRequired = isRequired
+  }
+}
+
+/// One live flow, as `GET /flows` shows it.
+package struct FlowView: Hashable, Sendable {
+  /// The name by which the workload learned the address; nil when it asked DNS for none.
+  package var name: String?
+  package var destination: IPAddress
+  package var port: UInt16
+  package var transport: TransportProtocol
+  package var bytesSent: UInt64
+  package var bytesReceived: UInt64
+  /// The text of the rule that allowed it.
+  package var rule: String
+  package var age: TimeSpan
+
+  package init(
+    name: String?, destination: IPAddress, port: UInt16, transport: TransportProtocol, bytesSent: UInt64,
+    bytesReceived: UInt64, rule: String, age: TimeSpan
+  ) {
+    self.name = name
+    self.destination = destination
+    self.port = port
+    self.transport = transport
+    self.bytesSent = bytesSent
+    self.bytesReceived = bytesReceived
+    self.rule = rule
+    self.age = age
+  }
+}
+
+/// The state of the audit trail, as `GET /audit` shows it.
+package struct AuditView: Hashable, Sendable {
+  package var bootIdentifier: String
+  /// `SbxSeq` of the last record.
+  package var sequence: UInt64
+  /// Records and octets not yet acknowledged.
+  package var spoolRecords: UInt64
+  package var spoolBytes: UInt64
+  /// How long the oldest unacknowledged record has waited; nil when there is none.
+  package var oldestUnacknowledged: TimeSpan?
+  package var droppedRecords: UInt64
+  /// One word: `delivering`, `waiting`, `stopped`.
+  package var delivery: String
+  package var deliveryReason: String?
+
+  package init(
+    bootIdentifier: String, sequence: UInt64, spoolRecords: UInt64, spoolBytes: UInt64,
+    oldestUnacknowledged: TimeSpan?, droppedRecords: UInt64, delivery: String, deliveryReason: String? = nil
+  ) {
+    self.bootIdentifier = bootIdentifier
+    self.sequence = sequence
+    self.spoolRecords = spoolRecords
+    self.spoolBytes = spoolBytes
+    self.oldestUnacknowledged = oldestUnacknowledged
+    self.droppedRecords = droppedRecords
+    self.delivery = delivery
+    self.deliveryReason = deliveryReason
+  }
+}
+
+extension JSONWriter {
+  fileprivate mutating func flow(_ flow: FlowView) {
+    beginObject()
+    if let name = flow.name {
+      key("name")
+      string(name)
+    }
+    key("address")
+    string(flow.destination.description)
+    key("port")
+    integer(flow.port)
+    key("protocol")
+    string(flow.transport.description)
+    key("bytesSent")
+    integer(flow.bytesSent)
+    key("bytesReceived")
+    integer(flow.bytesReceived)
+    key("rule")
+    string(flow.rule)
+    key("ageSeconds")
+    integer(flow.age.seconds)
+    endObject()
+  }
+}
