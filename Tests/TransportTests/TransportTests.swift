@@ -12,6 +12,15 @@ struct Certificates: Sendable {
   /// `stranger` is signed by nobody we trust.
   static let made = Result { try Certificates() }
 
+  /// `rsa.modulus` was printed in hexadecimal.
+  func read(_ name: String) throws -> [UInt8] {
+    guard name == "rsa.modulus" else { return Array(try Data(contentsOf: URL(fileURLWithPath: path(name)))) }
+    let text = try String(contentsOfFile: path("rsa.hex"), encoding: .utf8).trimmingCharacters(
+      in: .whitespacesAndNewlines)
+    let digits = text.compactMap { UInt8(String($0), radix: 16) }
+    return stride(from: 0, to: digits.count - 1, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+  }
+
   func path(_ name: String) -> String { "\(directory)/\(name)" }
 
   func server(_ name: String) throws -> TLSServerContext {
@@ -48,6 +57,11 @@ struct Certificates: Sendable {
       printf 'default_md=sha256\\ncertificate=ca.pem\\nprivate_key=ca.key\\n[p]\\ncommonName=supplied\\n' >> ca.cnf
       openssl ca -batch -config ca.cnf -in expired.csr -extfile expired.ext \\
         -startdate 20200101000000Z -enddate 20200102000000Z -out expired.pem -notext
+      openssl genrsa -out rsa.key 2048
+      openssl rsa -in rsa.key -noout -modulus | cut -d= -f2 > rsa.hex
+      printf 'header.payload' > rsa.message
+      openssl dgst -sha256 -sign rsa.key -out rsa.rs256 rsa.message
+      openssl dgst -sha256 -sign rsa.key -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 -out rsa.ps256 rsa.message
       """, in: directory)
   }
 }
