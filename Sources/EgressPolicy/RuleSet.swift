@@ -1,0 +1,158 @@
+import Addressing
+import DNSWire
+import Timekeeping
+
+/// A number that grows with every change of the policy.
+package struct PolicyRevision: Hashable, Comparable, Sendable, CustomStringConvertible {
+  package var number: UInt64
+
+  package init(number: UInt64) { self.number = number }
+
+  package var description: String { String(number) }
+
+  package static func < (left: Self, right: Self) -> Bool { left.number < right.number }
+}
+
+/// A policy compiled for deciding: immutable, the document and the platform's lists together.
+///
+/// Precedence (contract §3): `deny.always`, `allow.always`, the document's rules in order, `defaultAction`. Of the rules that match and have not expired, each
+/// takes the ports that none before it took. A name's wildcard or length does not matter, only the order.
+package struct RuleSet: Sendable {
+  package let document: PolicyDocument
+  package let always: AlwaysRules
+  package let revision: PolicyRevision
+
+  let index: RuleIndex
+  private let skipped: RuleIndex
+  /// Made beforehand for policies of ordinary size, on demand for lists of a million names.
+  private let references: [RuleReference]
+  private let expiries: [WallTime]
+  let defaultRule: RuleReference
+
+  /// Rules whose references are kept: the most a document has by default. A hundred octets each.
+  private static let referencesMax = 4096
+
+  package init(_ document: PolicyDocument, always: AlwaysRules = .none, revision: UInt64) {
+    self.document = document
+    self.always = always
+    self.revision = PolicyRevision(number: revision)
+    let index = RuleIndex([always.deny, always.allow, document.egress])
+    self.index = index
+    skipped = RuleIndex([
+      RuleList(
+        always.skipLog.map { PolicyRule(action: .deny, target: $0, targetText: $0.description) })
+    ])
+    let count = always.deny.count + always.allow.count + document.egress.count
+    references = count > Self.referencesMax ? [] : (0..<count).map { makeReference(UInt32($0), index) }
+    expiries = Set(always.deny.expiries + always.allow.expiries + document.egress.expiries).sorted()
+    defaultRule = RuleReference(
+      place: .defaultAction, action: document.defaultAction, text: "default \(document.defaultAction.rawValue)")
+  }
+
+  /// What the policy says of a name before any address is known: allowed when some port of some ordinary address may be reached by it. Rules about
+  /// addresses do not matter here.
+  package func decide(_ name: DomainName, at now: WallTime) -> NameDecision {
+    var left = PortSet.everything
+    for rule in merged(index.rules(named: name), index.everything) {
+      let (list, at) = index.place(rule)
+      let condition = index.lists[list].condition(at)
+      if let expiresAt = condition?.expiresAt, expiresAt <= now { continue }
+      let ports = condition?.ports ?? .everything
+      if index.lists[list].action(at) == .allow {
+        if left.isEverything || !left.intersection(ports).isEmpty {
+          return NameDecision(isAllowed: true, rule: reference(rule))
+        }
+      } else {
+        left = ports.isEverything ? .nothing : left.subtracting(ports)
+        if left.isEmpty { return NameDecision(isAllowed: false, rule: reference(rule)) }
+      }
+    }
+    return NameDecision(isAllowed: document.defaultAction == .allow, rule: defaultRule)
+  }
+
+  /// Which rule decides each port of `address` when `name` led to it (nil: nobody asked DNS): a partition of all ports, in the order of precedence.
+  /// A rule that allows a name does not apply to an address in a special-purpose range.
+  package func verdicts(_ name: DomainName?, _ address: IPAddress, at now: WallTime) -> [PortVerdict] {
+    verdicts(
+      of: matching(name, address), ignoringNameAllows: SpecialPurpose.range(of: address) != nil, at: now)
+  }
+
+  /// The rule that decides one port. A protocol without ports has `port` 0.
+  package func decide(
+    _ name: DomainName?, _ address: IPAddress, port: UInt16, transport: TransportProtocol, at now: WallTime
+  ) -> RuleReference {
+    for verdict in verdicts(name, address, at: now) where verdict.ports.contains(port: port, of: transport) {
+      return verdict.rule
+    }
+    return defaultRule
+  }
+
+  /// The next time after `now` at which a rule stops by itself; nil when none will.
+  package func nextExpiry(after now: WallTime) -> WallTime? { expiries.first { $0 > now } }
+
+  /// Whether `log_skip.always` lists the name or the address: it gets no record of its own.
+  package func skipsLog(_ name: DomainName?, _ address: IPAddress?) -> Bool {
+    if let name, !skipped.rules(named: name).isEmpty { return true }
+    if let address, !skipped.addresses.rules(holding: address).isEmpty { return true }
+    return false
+  }
+
+  /// Rules that match, expired ones included, in the order of precedence.
+  func matching(_ name: DomainName?, _ address: IPAddress?) -> [UInt32] {
+    var rules = index.everything
+    if let name { rules = merged(index.rules(named: name), rules) }
+    if let address {
+      let byAddress = index.addresses.rules(holding: address)
+      if !byAddress.isEmpty { rules = (rules + byAddress).sorted() }
+    }
+    return rules
+  }
+
+  /// Gives each rule in turn the ports that are left, the default the rest.
+  func verdicts(of rules: [UInt32], ignoringNameAllows: Bool, at now: WallTime) -> [PortVerdict] {
+    var left = PortSet.everything
+    var verdicts: [PortVerdict] = []
+    for rule in rules {
+      let (list, at) = index.place(rule)
+      let condition = index.lists[list].condition(at)
+      if let expiresAt = condition?.expiresAt, expiresAt <= now { continue }
+      let isByName = index.lists[list].kind(at) == .name || index.lists[list].kind(at) == .wildcard
+      if ignoringNameAllows, isByName, index.lists[list].action(at) == .allow { continue }
+      let rulePorts = condition?.ports ?? .everything
+      let ports = rulePorts.isEverything ? left : left.intersection(rulePorts)
+      guard !ports.isEmpty else { continue }
+      verdicts.append(PortVerdict(ports: ports, rule: reference(rule), isByName: isByName))
+      if rulePorts.isEverything { return verdicts }
+      left = left.subtracting(rulePorts)
+      if left.isEmpty { return verdicts }
+    }
+    verdicts.append(PortVerdict(ports: left, rule: defaultRule, isByName: false))
+    return verdicts
+  }
+
+  func reference(_ rule: UInt32) -> RuleReference {
+    references.isEmpty ? makeReference(rule, index) : references[Int(rule)]
+  }
+}
+
+/// Two sorted lists as one; most often one of them is empty.
+private func merged(_ left: [UInt32], _ right: [UInt32]) -> [UInt32] {
+  right.isEmpty ? left : left.isEmpty ? right : (left + right).sorted()
+}
+
+private func makeReference(_ rule: UInt32, _ index: RuleIndex) -> RuleReference {
+  let (list, at) = index.place(rule)
+  let action = index.lists[list].action(at)
+  let source = list == 0 ? "deny.always" : list == 1 ? "allow.always" : action.rawValue
+  let condition = index.lists[list].condition(at)
+  var text = Array(source.utf8)
+  text.append(0x20)
+  text.append(contentsOf: index.lists[list].text(at))
+  if let portTexts = condition?.portTexts {
+    text.append(0x20)
+    text.append(contentsOf: portTexts.joined(separator: ",").utf8)
+  }
+  return RuleReference(
+    place: list == 0 ? .denyAlways(at) : list == 1 ? .allowAlways(at) : .rule(at), action: action,
+    text: String(decoding: text, as: UTF8.self), expiresAt: condition?.expiresAt)
+}
