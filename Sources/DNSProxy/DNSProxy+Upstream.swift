@@ -40,8 +40,8 @@ extension DNSProxy {
     accept(message, of: transaction, decision, policy, at: now)
   }
 
-  /// The network refused: an ICMP error on a UDP socket, a TCP connection that could not be made or broke. Over UDP it concerns every query that went to `upstream`
-  /// by that socket.
+  /// The network refused: an ICMP error on a UDP socket, a TCP connection that could not be made or broke. Over UDP it
+  /// concerns every query that went to `upstream` by that socket.
   package mutating func upstreamFailed(
     _ upstream: Endpoint, socket: UInt32, isTCP: Bool, policy: RuleSet, gate: DNSGate, at now: Moment,
     using generator: inout some RandomNumberGenerator
