@@ -59,7 +59,9 @@ import Timekeeping
       sockets.insert(query.socket)
       spellings.insert(parsed.name.wire)
     }
-    #expect(ids.count > 60 && sockets.count == 8 && spellings.count > 50)
+    #expect(ids.count > 60)
+    #expect(sockets.count == 8)
+    #expect(spellings.count > 50)
   }
 
   @Test func replyThatIsNotOursIsIgnored() throws {
