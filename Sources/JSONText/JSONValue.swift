@@ -1,5 +1,5 @@
 /// One JSON value as it was written: numbers keep their text, members keep their order.
-package indirect enum JSONValue: Hashable, Sendable {
+package enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
   /// The number's text, checked against the grammar of RFC 8259 §6 and not converted.

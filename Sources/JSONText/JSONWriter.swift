@@ -42,44 +42,84 @@ package struct JSONWriter: Sendable {
     needsComma = false
   }
 
-  package mutating func string(_ text: String) { string(Array(text.utf8)) }
-
-  /// A text in UTF-8; octets that are not become U+FFFD.
-  package mutating func string(_ text: [UInt8]) {
-    comma()
+  package mutating func string(_ text: String) {
+    beginValue()
     bytes.append(0x22)
-    for octet in Array(String(decoding: text, as: UTF8.self).utf8) {
-      switch octet {
-      case 0x22, 0x5c: bytes += [0x5c, octet]
-      case 0x0..<0x20: bytes += Array("\\u00".utf8) + [0x30 + octet >> 4, hexadecimal(octet & 15)]
-      default: bytes.append(octet)
-      }
+    if needsEscape(text.utf8Span.span, isUTF8: true) {
+      appendEscaped(text.utf8Span.span, to: &bytes)
+    } else {
+      bytes.append(contentsOf: text.utf8)
     }
     bytes.append(0x22)
   }
 
-  package mutating func string(_ text: ArraySlice<UInt8>) { string(Array(text)) }
-
-  package mutating func integer(_ value: some BinaryInteger) {
-    comma()
-    bytes += Array(String(value).utf8)
+  /// A text in UTF-8; octets that are not become U+FFFD.
+  package mutating func string(_ text: [UInt8]) {
+    beginValue()
+    bytes.append(0x22)
+    if needsEscape(text.span, isUTF8: false) {
+      appendEscaped(text.span, to: &bytes)
+    } else {
+      bytes.append(contentsOf: text)
+    }
+    bytes.append(0x22)
   }
 
-  package mutating func bool(_ value: Bool) { raw(Array((value ? "true" : "false").utf8)) }
+  /// As with an array.
+  package mutating func string(_ text: ArraySlice<UInt8>) {
+    beginValue()
+    bytes.append(0x22)
+    if needsEscape(text.span, isUTF8: false) {
+      appendEscaped(text.span, to: &bytes)
+    } else {
+      bytes.append(contentsOf: text)
+    }
+    bytes.append(0x22)
+  }
 
-  package mutating func null() { raw(Array("null".utf8)) }
+  package mutating func integer(_ value: Int) {
+    if value < 0 {
+      beginValue()
+      bytes.append(0x2d)
+      appendDigits(UInt64(value.magnitude))
+    } else {
+      integer(UInt64(value))
+    }
+  }
+
+  package mutating func integer(_ value: UInt64) {
+    beginValue()
+    appendDigits(value)
+  }
+
+  package mutating func integer(_ value: some FixedWidthInteger & SignedInteger) { integer(Int(clamping: value)) }
+
+  package mutating func integer(_ value: some FixedWidthInteger & UnsignedInteger) { integer(UInt64(clamping: value)) }
+
+  package mutating func bool(_ value: Bool) {
+    beginValue()
+    bytes.append(contentsOf: (value ? "true" : "false").utf8)
+  }
+
+  package mutating func null() {
+    beginValue()
+    bytes.append(contentsOf: "null".utf8)
+  }
 
   /// A value that is JSON already.
   package mutating func raw(_ json: [UInt8]) {
-    comma()
+    beginValue()
     bytes.append(contentsOf: json)
   }
 
+  /// A tree; as deep as the tree is, which the reader limits.
   package mutating func value(_ value: JSONValue) {
     switch value {
     case .null: null()
     case .bool(let value): bool(value)
-    case .number(let text): raw(Array(text.utf8))
+    case .number(let text):
+      beginValue()
+      bytes.append(contentsOf: text.utf8)
     case .string(let text): string(text)
     case .array(let elements):
       beginArray()
@@ -95,7 +135,7 @@ package struct JSONWriter: Sendable {
     }
   }
 
-  private mutating func comma() {
+  private mutating func beginValue() {
     if needsComma { bytes.append(0x2c) }
     needsComma = true
   }
@@ -110,6 +150,15 @@ package struct JSONWriter: Sendable {
     bytes.append(bracket)
     needsComma = true
   }
-}
 
-private func hexadecimal(_ nibble: UInt8) -> UInt8 { nibble < 10 ? 0x30 + nibble : 0x57 + nibble }
+  private mutating func appendDigits(_ value: UInt64) {
+    var divisor: UInt64 = 1
+    while value / divisor >= 10 { divisor *= 10 }
+    var rest = value
+    while divisor > 0 {
+      bytes.append(0x30 + UInt8(truncatingIfNeeded: rest / divisor))
+      rest %= divisor
+      divisor /= 10
+    }
+  }
+}
