@@ -7,8 +7,8 @@ struct AliasChain {
   /// Where the name stands at which the chain ends: the question's when there is no alias.
   private(set) var end = Header.length
 
-  /// Every alias of the answer section must be a link of one chain, each name with one alias and none twice. An alias in another section is of no use to anyone and
-  /// is not looked at.
+  /// Every alias of the answer section must be a link of one chain, each name with one alias and none twice. An alias
+  /// in another section is of no use to anyone and is not looked at.
   static func follow(_ message: Message) throws(AnswerFault) -> AliasChain {
     var chain = AliasChain()
     var aliases: [Int] = []

@@ -1,7 +1,8 @@
 import Addressing
 import DNSWire
 
-/// An answer of an upstream that was understood, composed anew: only the question's chain of aliases and the records at its end are left of it.
+/// An answer of an upstream that was understood, composed anew: only the question's chain of aliases and the records at
+/// its end are left of it.
 struct Answer: Sendable {
   /// Without OPT; header flags hold RCODE and AD alone.
   var reply: Reply
@@ -104,8 +105,9 @@ extension Answer {
       resolver: resolver)
   }
 
-  /// An address at another name than the end of the chain spoils the message, in whatever section it stands. Only the additional section may hold addresses
-  /// of names that records of the message point at (a name server, the exchange of an MX, the target of an SRV); they are dropped with the section.
+  /// An address at another name than the end of the chain spoils the message, in whatever section it stands. Only the
+  /// additional section may hold addresses of names that records of the message point at (a name server, the exchange
+  /// of an MX, the target of an SRV); they are dropped with the section.
   private static func refuseStrayAddresses(_ message: Message, _ chain: AliasChain) throws(AnswerFault) {
     for record in message.records where record.type.isAddress {
       if message.namesAreEqual(record.ownerOffset, chain.end) { continue }

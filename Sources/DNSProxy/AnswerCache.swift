@@ -1,8 +1,8 @@
 import DNSWire
 import Timekeeping
 
-/// Answers by name, type and variant, until their time is up. A ring: when it is full the oldest entry makes room. Entries are found by a seeded hash and then
-/// compared whole; of two with one hash the later stays.
+/// Answers by name, type and variant, until their time is up. A ring: when it is full the oldest entry makes room.
+/// Entries are found by a seeded hash and then compared whole; of two with one hash the later stays.
 struct AnswerCache: Sendable {
   private struct Entry: Sendable {
     var hash: Int

@@ -20,6 +20,7 @@ package struct ClientQuery: Sendable {
 /// Whether names are answered at all.
 package enum DNSGate: Hashable, Sendable {
   case open
-  /// Every name is answered NXDOMAIN and nothing goes upstream. `reason` is for the record (`OWNER_UNBOUND`, `AUDIT_STORE_FULL`), `text` for people.
+  /// Every name is answered NXDOMAIN and nothing goes upstream. `reason` is for the record (`OWNER_UNBOUND`,
+  /// `AUDIT_STORE_FULL`), `text` for people.
   case closed(reason: String, text: String)
 }

@@ -19,7 +19,8 @@ package struct UpstreamQuery: Sendable {
   package var upstream: Endpoint
   /// Over TCP the shell opens a connection for this query alone and puts the length before `bytes`.
   package var isTCP: Bool
-  /// UDP: the slot of the socket to send from, `0..<upstreamSockets`. TCP: a number for the connection, given back with the reply.
+  /// UDP: the slot of the socket to send from, `0..<upstreamSockets`. TCP: a number for the connection, given back with
+  /// the reply.
   package var socket: UInt32
   package var bytes: [UInt8]
 }
@@ -36,8 +37,8 @@ package struct AnsweredAddress: Hashable, Sendable {
   }
 }
 
-/// Addresses that a client waits for. None of them is withheld by the policy that decided at this moment; some may need no lease, since a rule about
-/// addresses allows them.
+/// Addresses that a client waits for. None of them is withheld by the policy that decided at this moment; some may need
+/// no lease, since a rule about addresses allows them.
 package struct LeaseRequest: Sendable {
   /// For `leaseSettled`.
   package var answer: UInt64

@@ -15,8 +15,9 @@ package struct DNSFacts: Sendable {
   package var isAllowed: Bool
   /// The rule that decided; nil when something else did.
   package var rule: RuleReference?
-  /// Why there is no answer: `DEFAULT_DENY`, `RULE_DENY`, `PRIVATE_ANSWER`, `PROTOCOL`, the gate's reason, `UPSTREAM_TIMEOUT`, `UPSTREAM_FAILED`,
-  /// `INVALID_ANSWER`, `OVERLOAD`, the lease's reason, `LEASE_TIMEOUT`; `TRUNCATED` when the client has to ask again by TCP. Nil for an answer.
+  /// Why there is no answer: `DEFAULT_DENY`, `RULE_DENY`, `PRIVATE_ANSWER`, `PROTOCOL`, the gate's reason,
+  /// `UPSTREAM_TIMEOUT`, `UPSTREAM_FAILED`, `INVALID_ANSWER`, `OVERLOAD`, the lease's reason, `LEASE_TIMEOUT`;
+  /// `TRUNCATED` when the client has to ask again by TCP. Nil for an answer.
   package var reason: String?
   /// The addresses answered, or withheld when `reason` is `PRIVATE_ANSWER` or `RULE_DENY`.
   package var addresses: [AnsweredAddress]

@@ -14,8 +14,9 @@ struct DaemonLookup: Sendable {
 }
 
 extension DNSProxy {
-  /// Asks for the addresses of a name the daemon needs, its hub for instance. Not subject to the policy, never cached, never leased. Ends in
-  /// `resolvedForDaemon`, or in `daemonLookupFailed` when neither family has an address. A token under way is not asked for twice.
+  /// Asks for the addresses of a name the daemon needs, its hub for instance. Not subject to the policy, never cached,
+  /// never leased. Ends in `resolvedForDaemon`, or in `daemonLookupFailed` when neither family has an address. A token
+  /// under way is not asked for twice.
   package mutating func resolveForDaemon(
     _ name: DomainName, token: UInt64, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {

@@ -4,7 +4,8 @@ import EgressPolicy
 import Timekeeping
 
 extension DNSProxy {
-  /// Passes a validated answer on: at once when it holds no address, else when its addresses are held. An address the policy withholds spoils it (T13).
+  /// Passes a validated answer on: at once when it holds no address, else when its addresses are held. An address the
+  /// policy withholds spoils it (T13).
   mutating func give(
     _ answer: Answer, age: UInt32, to asking: Asking, _ decision: Decision, isCached: Bool, _ policy: RuleSet,
     at now: Moment

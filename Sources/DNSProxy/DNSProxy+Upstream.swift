@@ -40,8 +40,8 @@ extension DNSProxy {
     accept(message, of: transaction, decision, policy, at: now)
   }
 
-  /// The network refused: an ICMP error on a UDP socket, a TCP connection that could not be made or broke. Over UDP it concerns every query that went to `upstream`
-  /// by that socket.
+  /// The network refused: an ICMP error on a UDP socket, a TCP connection that could not be made or broke. Over UDP it
+  /// concerns every query that went to `upstream` by that socket.
   package mutating func upstreamFailed(
     _ upstream: Endpoint, socket: UInt32, isTCP: Bool, policy: RuleSet, gate: DNSGate, at now: Moment,
     using generator: inout some RandomNumberGenerator
@@ -94,18 +94,17 @@ extension DNSProxy {
     _ transaction: Transaction, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
     var transaction = transaction
-    var random = generator.next()
     repeat {
-      random = generator.next()
+      let random = generator.next()
       transaction.id = UInt16(truncatingIfNeeded: random)
       let high = UInt32(truncatingIfNeeded: random >> 32)
       transaction.socket =
         transaction.isTCP
-        ? high : UInt32(truncatingIfNeeded: UInt64(high) * UInt64(settings.upstreamSockets) >> 32)
+        ? high : UInt32(truncatingIfNeeded: (UInt64(high) * UInt64(settings.upstreamSockets)) >> 32)
     } while inFlight[transaction.key] != nil
     transaction.query[0] = UInt8(truncatingIfNeeded: transaction.id >> 8)
     transaction.query[1] = UInt8(truncatingIfNeeded: transaction.id)
-    random = generator.next()
+    var random = generator.next()
     var bitsLeft = 64
     // A length octet is at most 63 and so never looks like a letter.
     for index in Header.length..<transaction.questionEnd - 4 {

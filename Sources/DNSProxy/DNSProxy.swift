@@ -3,14 +3,19 @@ import DNSWire
 import EgressPolicy
 import Timekeeping
 
-// DNSProxy: the life of a query, from the workload's socket to its answer. Sans-I/O: inputs are methods, effects come out of `nextAction` in order.
+// DNSProxy: the life of a query, from the workload's socket to its answer. Sans-I/O: inputs are methods, effects come
+// out of `nextAction` in order.
 //
 // Constraints (contract §5, acceptance T1, T5, T8, T11, T13, T14, T18).
-//   - Not a byte of a denied query goes upstream. The policy decides when the query comes, when its answer comes, and before every further try.
-//   - An address leaves only in a reply that was made after `leaseSettled` said it is held. Until then the reply does not exist outside this machine.
-//   - Nothing of the upstream's message passes as it came: the reply is composed anew from records that were understood, and an address that does not
-//     belong to the question's chain of aliases, or that the policy withholds, spoils the whole answer.
-//   - A reply of the upstream counts only when address, socket, identifier and question, letter case included, are those of a query under way.
+//   - Not a byte of a denied query goes upstream. The policy decides when the query comes, when its answer comes, and
+//     before every further try.
+//   - An address leaves only in a reply that was made after `leaseSettled` said it is held. Until then the reply does
+//     not exist outside this machine.
+//   - Nothing of the upstream's message passes as it came: the reply is composed anew from records that were
+//     understood, and an address that does not belong to the question's chain of aliases, or that the policy withholds,
+//     spoils the whole answer.
+//   - A reply of the upstream counts only when address, socket, identifier and question, letter case included, are
+//     those of a query under way.
 //
 // States of a query, and what passes in each:
 //
@@ -28,8 +33,8 @@ import Timekeeping
 //
 // Operations. One call per event, then `nextAction` until nil, then the timer is set to `nextDeadline`.
 //
-// Failures. Bytes that are no query are counted and dropped, or answered FORMERR when their header can be read. Tables that are full answer SERVFAIL.
-// Every reply to a client that sent EDNS says why in an Extended DNS Error (RFC 8914).
+// Failures. Bytes that are no query are counted and dropped, or answered FORMERR when their header can be read. Tables
+// that are full answer SERVFAIL. Every reply to a client that sent EDNS says why in an Extended DNS Error (RFC 8914).
 
 /// The DNS proxy as a state machine.
 package struct DNSProxy: Sendable {

@@ -3,8 +3,8 @@ import Timekeeping
 
 /// What the proxy is told once, and its fixed limits.
 package struct DNSProxySettings: Sendable {
-  /// Queries under way upstream, and separately answers waiting for a lease. At 30,000 queries a second this is a quarter of a second of a silent upstream;
-  /// each holds under 1 KiB.
+  /// Queries under way upstream, and separately answers waiting for a lease. At 30,000 queries a second this is a
+  /// quarter of a second of a silent upstream; each holds under 1 KiB.
   package static let pendingQueriesMax = 8_192
   /// Cached answers; each holds a few hundred octets.
   package static let cachedAnswersMax = 10_000

@@ -1,7 +1,8 @@
 import Timekeeping
 
-/// Elements with a deadline each, reached by handle. Slots are reused and linked in the order of their deadlines; since all deadlines lie equally far ahead
-/// when they are set, a new one belongs at the end, and every operation is O(1) without a heap.
+/// Elements with a deadline each, reached by handle. Slots are reused and linked in the order of their deadlines; since
+/// all deadlines lie equally far ahead when they are set, a new one belongs at the end, and every operation is O(1)
+/// without a heap.
 struct DeadlineSlab<Element: Sendable>: Sendable {
   private struct Slot: Sendable {
     var element: Element?

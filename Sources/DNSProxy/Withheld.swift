@@ -11,8 +11,8 @@ struct Withheld: Sendable {
 }
 
 extension DNSProxy {
-  /// The first address of which no port may be reached: no rule about the name grants it, none about addresses covers it. Rules about names never reach into a
-  /// special-purpose range.
+  /// The first address of which no port may be reached: no rule about the name grants it, none about addresses covers
+  /// it. Rules about names never reach into a special-purpose range.
   func firstWithheld(
     _ addresses: [AnsweredAddress], _ name: DomainName, _ policy: RuleSet, at now: Moment
   ) -> Withheld? {

@@ -1,8 +1,9 @@
 // DNSWire: messages of RFC 1035 as values. Bytes in, bytes out; nothing is decided here.
 //
-// Constraints. Every byte is foreign: all reads are bounds-checked, all counts are bounded by the octets that are there, a compression pointer must
-// point strictly before the run of labels that holds it (so that a walk always ends), and octets after the last record are an error. The query path
-// allocates as little as it can: a record of a parsed message is offsets into the message's octets, and names are compared where they stand.
+// Constraints. Every byte is foreign: all reads are bounds-checked, all counts are bounded by the octets that are
+// there, a compression pointer must point strictly before the run of labels that holds it (so that a walk always ends),
+// and octets after the last record are an error. The query path allocates as little as it can: a record of a parsed
+// message is offsets into the message's octets, and names are compared where they stand.
 //
 // Format.
 //

@@ -1,5 +1,6 @@
-/// A domain name (RFC 1035 §3.1): labels of 1 to 63 octets, 255 octets in all on the wire. Equality, hashing and order ignore ASCII case
-/// (RFC 4343); the case in which it was written is kept, since a client that plays 0x20 wants it back.
+/// A domain name (RFC 1035 §3.1): labels of 1 to 63 octets, 255 octets in all on the wire. Equality, hashing and order
+/// ignore ASCII case (RFC 4343); the case in which it was written is kept, since a client that plays 0x20 wants it
+/// back.
 package struct DomainName: Sendable {
   /// The longest name on the wire, its length octets and the root's included (RFC 1035 §2.3.4).
   package static let wireLengthMax = 255
@@ -15,8 +16,8 @@ package struct DomainName: Sendable {
   /// `wire` must hold well-formed labels and end in the root's zero octet; only parsers that checked it call this.
   package init(checkedWire wire: [UInt8]) { self.wire = wire }
 
-  /// Presentation form (RFC 1035 §5.1): labels parted by dots, one trailing dot or none, `\.` and `\DDD` escapes. Nil when a label is empty or
-  /// over 63 octets, or the whole over 255.
+  /// Presentation form (RFC 1035 §5.1): labels parted by dots, one trailing dot or none, `\.` and `\DDD` escapes. Nil
+  /// when a label is empty or over 63 octets, or the whole over 255.
   package init?(_ text: some StringProtocol) {
     var wire: [UInt8] = []
     var label: [UInt8] = []
@@ -136,8 +137,9 @@ extension DomainName: Hashable, Comparable {
 }
 
 extension DomainName: CustomStringConvertible {
-  /// Lower-case presentation form without the trailing dot; `.` for the root. Octets that are not printable ASCII, and dots and backslashes inside a
-  /// label, are escaped (RFC 1035 §5.1), so the text is always ASCII and reads back as the same name.
+  /// Lower-case presentation form without the trailing dot; `.` for the root. Octets that are not printable ASCII, and
+  /// dots and backslashes inside a label, are escaped (RFC 1035 §5.1), so the text is always ASCII and reads back as
+  /// the same name.
   package var description: String {
     var text: [UInt8] = []
     text.reserveCapacity(wire.count)

@@ -10,7 +10,8 @@ package struct Message: Sendable {
   package let records: [ResourceRecord]
   package let edns: EDNS?
 
-  /// Refuses more than one question, counts that the octets cannot hold, a second or misplaced OPT, and octets after the last record.
+  /// Refuses more than one question, counts that the octets cannot hold, a second or misplaced OPT, and octets after
+  /// the last record.
   package static func parse(_ bytes: [UInt8]) throws(WireError) -> Message {
     guard bytes.count <= Int(UInt16.max) else { throw WireError(.tooLong, at: bytes.count) }
     let header = try Header.parse(bytes)

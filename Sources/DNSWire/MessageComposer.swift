@@ -1,7 +1,9 @@
-/// Composes one message front to back: header, question, records by section, OPT last. Counts follow what is appended. Owners, and names in the data
-/// of the types of RFC 1035, are compressed against everything written before (RFC 1035 §4.1.4).
+/// Composes one message front to back: header, question, records by section, OPT last. Counts follow what is appended.
+/// Owners, and names in the data of the types of RFC 1035, are compressed against everything written before (RFC 1035
+/// §4.1.4).
 package struct MessageComposer: Sendable {
-  /// Names to compress against, labels: an alias chain of the longest allowed depth brings about this many; a name beyond costs octets, nothing else.
+  /// Names to compress against, labels: an alias chain of the longest allowed depth brings about this many; a name
+  /// beyond costs octets, nothing else.
   private static let labelsMax = 96
   /// The last offset a compression pointer can name.
   private static let pointerMax = 0x3fff
@@ -14,8 +16,8 @@ package struct MessageComposer: Sendable {
   /// True once a service binding lost a parameter.
   package private(set) var didRewrite = false
 
-  /// A message with the question that stands in `range` of `other`, name uncompressed, type and class included; without a question when `range` is
-  /// empty.
+  /// A message with the question that stands in `range` of `other`, name uncompressed, type and class included; without
+  /// a question when `range` is empty.
   package init(_ header: Header, questionIn range: Range<Int>, of other: [UInt8], reserving capacity: Int = 512) {
     bytes = []
     bytes.reserveCapacity(capacity)
@@ -41,8 +43,9 @@ package struct MessageComposer: Sendable {
     questionEnd = bytes.count
   }
 
-  /// Appends a record of `message` with its names compressed anew, a service binding rewritten, and `ttl` seconds. Records come in the order of their
-  /// sections. Throws when the record's data is malformed; what was composed is then not to be used.
+  /// Appends a record of `message` with its names compressed anew, a service binding rewritten, and `ttl` seconds.
+  /// Records come in the order of their sections. Throws when the record's data is malformed; what was composed is then
+  /// not to be used.
   package mutating func append(_ record: ResourceRecord, of message: Message, ttl: UInt32) throws(WireError) {
     appendName(at: record.ownerOffset, of: message.bytes, isCompressible: true)
     appendWord(record.type.rawValue, to: &bytes)

@@ -9,7 +9,8 @@ package struct Query: Sendable {
   package var type: RecordType { question.type }
   package var recordClass: RecordClass { question.recordClass }
 
-  /// Exactly one question, at most one OPT, nothing after the last record. The header's flags are the caller's to judge.
+  /// Exactly one question, at most one OPT, nothing after the last record. The header's flags are the caller's to
+  /// judge.
   package static func parse(_ bytes: [UInt8]) throws(WireError) -> Query {
     let header = try Header.parse(bytes)
     guard header.questionCount == 1 else { throw WireError(.questionCount, at: 4) }

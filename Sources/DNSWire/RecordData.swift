@@ -1,5 +1,5 @@
-/// Where names stand inside the data of the types that may hold compressed ones (RFC 1035 §3.3, RFC 3597 §4). All other data is opaque, and its names, if
-/// any, are never compressed.
+/// Where names stand inside the data of the types that may hold compressed ones (RFC 1035 §3.3, RFC 3597 §4). All other
+/// data is opaque, and its names, if any, are never compressed.
 struct RecordDataLayout {
   /// Octets before the first name.
   let prefix: Int
@@ -28,8 +28,8 @@ struct RecordDataLayout {
 }
 
 extension Message {
-  /// Where the name stands that the data of a record points a client to for addresses: NS, CNAME, MX, SRV, SVCB, HTTPS. Nil for other types and for
-  /// malformed data.
+  /// Where the name stands that the data of a record points a client to for addresses: NS, CNAME, MX, SRV, SVCB, HTTPS.
+  /// Nil for other types and for malformed data.
   package func referenceOffset(of record: ResourceRecord) -> Int? {
     let prefix: Int
     switch record.type {

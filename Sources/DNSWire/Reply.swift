@@ -1,4 +1,5 @@
-/// A composed answer without OPT that may be sent to many clients: each gets its own identifier, flags, spelling of the question, times and OPT.
+/// A composed answer without OPT that may be sent to many clients: each gets its own identifier, flags, spelling of the
+/// question, times and OPT.
 package struct Reply: Sendable {
   /// Made by `MessageComposer` or by `Reply.init`; OPT is not in it.
   package private(set) var bytes: [UInt8]

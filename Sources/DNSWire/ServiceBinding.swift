@@ -6,15 +6,16 @@
 ///    |                 SvcParamLength                |
 ///    /                 SvcParamValue                 /
 ///
-/// `ech` goes, so that the name of a connection stays visible. The address hints go too: a hint would hand out an address that no lease covers, and a
-/// client without hints asks for A and AAAA, whose answers are leased (RFC 9460 §7.3: hints are an optimisation).
+/// `ech` goes, so that the name of a connection stays visible. The address hints go too: a hint would hand out an
+/// address that no lease covers, and a client without hints asks for A and AAAA, whose answers are leased (RFC 9460
+/// §7.3: hints are an optimisation).
 package enum ServiceBinding {
   private static let mandatory: UInt16 = 0
   /// ipv4hint, ech, ipv6hint (RFC 9460 §14.3.2).
   private static let removed: ClosedRange<UInt16> = 4...6
 
-  /// Appends the data in `range` of `bytes` to `output` without the parameters above and without their keys in `mandatory`. True when something was
-  /// removed. Throws when the data is malformed.
+  /// Appends the data in `range` of `bytes` to `output` without the parameters above and without their keys in
+  /// `mandatory`. True when something was removed. Throws when the data is malformed.
   static func appendRewritten(
     _ bytes: [UInt8], _ range: Range<Int>, to output: inout [UInt8]
   ) throws(WireError) -> Bool {

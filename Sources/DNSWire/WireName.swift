@@ -1,9 +1,12 @@
-// Names where they stand in a message (RFC 1035 §4.1.4): checked once when the message is parsed, then walked and compared in place.
+// Names where they stand in a message (RFC 1035 §4.1.4): checked once when the message is parsed, then walked and
+// compared in place.
 
-/// The octet after the name at `start`, all of it checked: label types, length, and pointers that go strictly backwards.
+/// The octet after the name at `start`, all of it checked: label types, length, and pointers that go strictly
+/// backwards.
 func endOfName(_ bytes: [UInt8], at start: Int, compressed: Bool = true) throws(WireError) -> Int {
   var at = start
-  // Where the present run of labels began: a pointer must go before it, so that every jump shortens what is left to visit.
+  // Where the present run of labels began: a pointer must go before it, so that every jump shortens what is left to
+  // visit.
   var runStart = start
   var end: Int?
   var length = 0
@@ -47,7 +50,8 @@ func appendName(_ bytes: [UInt8], at start: Int, to output: inout [UInt8]) {
   output.append(0)
 }
 
-/// Whether the names at two checked offsets are equal, ASCII case ignored (RFC 4343). The octets may be of different messages.
+/// Whether the names at two checked offsets are equal, ASCII case ignored (RFC 4343). The octets may be of different
+/// messages.
 func namesAreEqual(_ left: [UInt8], _ leftStart: Int, _ right: [UInt8], _ rightStart: Int) -> Bool {
   var a = firstLabel(left, leftStart)
   var b = firstLabel(right, rightStart)

@@ -49,9 +49,11 @@ package struct FirewallLimits: Hashable, Sendable {
   /// Leases in all: pairs of name and address. A lease costs some 400 octets here and 100 in the kernel.
   package var leasesMax = 131_072
   /// Leases under one rule: a wildcard cannot take the whole table from the other rules.
-  package var leasesPerRuleMax = 65_536
+  package var leasesPerRuleMax = 98_304
   /// Live leases of one name: a name that rotates through a cloud's addresses (some thousands) is cut off here, and its old flows live on.
   package var addressesPerNameMax = 1_024
+  /// Elements for protocols other than TCP and UDP under rules that leave out some ports: rare.
+  package var otherElementsMax = 4_096
   /// Elements with single ports: a lease under a rule with ports takes one for each.
   package var portElementsMax = 262_144
   /// Elements with port ranges. They live in interval sets, where a commit costs by size: some 100 µs at this one.

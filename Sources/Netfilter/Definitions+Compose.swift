@@ -18,8 +18,18 @@ extension SetDefinition {
       set.put(NFTNL_SET_DATA_TYPE, KeyType.mark.number)
       set.put(NFTNL_SET_DATA_LEN, UInt32(KeyType.mark.length))
     }
+    if !byteOrders.isEmpty { set.put(NFTNL_SET_USERDATA, byteOrders) }
     if let sizeMax { set.put(NFTNL_SET_DESC_SIZE, sizeMax) }
     return set.compose(into: scratch, sequence: sequence)
+  }
+
+  /// What `nft` keeps with a set to print numbers right: `NFTNL_UDATA_SET_KEYBYTEORDER` (0) and `_DATABYTEORDER` (1) as type, length and
+  /// a number in host order, 1 for host order and 2 for big endian. The kernel does not look at it.
+  private var byteOrders: [UInt8] {
+    var octets: [UInt8] = []
+    if key.count == 1 { octets += [0, 4] + hostOrderBytes(key[0] == .mark || key[0] == .family ? 1 : 2) }
+    if mapsToMark { octets += [1, 4] + hostOrderBytes(1) }
+    return octets
   }
 }
 

@@ -85,9 +85,23 @@ extension NftablesSocket {
     var timeout: TimeSpan?
   }
 
+  /// Lists a set until a listing is whole. The kernel goes on with a dump by counting from the start, and does not say when its hash
+  /// table was resized between two parts: then elements come twice, and as many are missing.
   private func rawElements(of set: SetName) throws(NetlinkError) -> [RawElement] {
+    for _ in 0..<NetlinkRequester.dumpAttemptsMax {
+      let elements = try listing(of: set)
+      var seen: Set<[UInt8]> = []
+      seen.reserveCapacity(elements.count)
+      if elements.allSatisfy({ seen.insert($0.key + [$0.isEnd ? 1 : 0]).inserted }) { return elements }
+    }
+    throw .interrupted(operation: "list set \(set.rawValue)")
+  }
+
+  private func listing(of set: SetName) throws(NetlinkError) -> [RawElement] {
     var elements: [RawElement] = []
-    try requests.dump(MessageType.getElements, family: ProtocolFamily.inet, operation: "list set \(set.rawValue)") { request in
+    try requests.dump(
+      MessageType.getElements, family: ProtocolFamily.inet, operation: "list set \(set.rawValue)"
+    ) { request in
       request.attribute(TablesAttribute.table, text: table)
       request.attribute(TablesAttribute.listSet, text: set.rawValue)
     } restart: {

@@ -37,8 +37,9 @@ package final class NftablesSocket {
     guard !destroysElements else { return attempt(transaction, removal: .destroy) }
     var outcome = attempt(transaction, removal: .addAndDelete)
     for _ in 1..<Self.attemptsMax {
-      // An element stood there with another mark, or went while we looked: read what is there, and delete just that.
-      guard case .refused(let refusal) = outcome, [EBUSY, EEXIST, ENOENT].contains(refusal.code),
+      // An element stood there with another mark, no mark was given for a map (EINVAL), or an element went while we looked: read what
+      // is there, and delete just that.
+      guard case .refused(let refusal) = outcome, [EBUSY, EEXIST, ENOENT, EINVAL].contains(refusal.code),
         let change = refusal.change, transaction.changes[change].removesWhatMayBeMissing,
         let known = try? presentKeys(of: transaction)
       else { break }

@@ -33,35 +33,6 @@ private func single(_ name: String, _ request: HTTPRequest) throws(Refusal) -> S
   return values.first
 }
 
-extension ExplainedTarget {
-  /// An address, or a name of letters, digits, hyphens and underscores whose last label is not a number: such names are addresses to some
-  /// resolvers (WHATWG URL §3.5).
-  init?(_ text: String) {
-    if let address = IPAddress(text) {
-      self = .address(address)
-      return
-    }
-    let isPlain = text.utf8.allSatisfy { octet in
-      switch octet {
-      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: true
-      default: false
-      }
-    }
-    guard isPlain, let name = DomainName(text), !name.isRoot,
-      let last = name.description.split(separator: ".").last,
-      !last.utf8.allSatisfy({ (0x30...0x39).contains($0) }), !last.hasPrefix("0x")
-    else { return nil }
-    self = .name(name)
-  }
-
-  var text: String {
-    switch self {
-    case .name(let name): name.description
-    case .address(let address): address.description
-    }
-  }
-}
-
 extension HTTPResponse {
   /// The answer to `GET /policy/explain`.
   package static func explanation(
@@ -69,7 +40,7 @@ extension HTTPResponse {
   ) -> HTTPResponse {
     .json { writer in
       writer.key("target")
-      writer.string(target.text)
+      writer.string(target.description)
       if let port {
         writer.key("port")
         writer.integer(port)

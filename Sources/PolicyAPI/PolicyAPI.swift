@@ -104,12 +104,7 @@ package struct PolicyAPI: Sendable {
       let reads = request.method == "GET" || request.method == "HEAD"
       guard reads || settings.token != nil else { throw Refusal(403, "changes need SALLYPORT_API_TOKEN to be set") }
     }
-    switch endpoint {
-    // A sandbox's credentials are never kept here: the answers are those of a vault that was never filled.
-    case .vault: throw Refusal(404, "credential vault not found")
-    case .activeVault: throw Refusal(403, "forbidden")
-    default: return endpoint
-    }
+    return endpoint
   }
 
   private func call(_ endpoint: Endpoint, _ request: HTTPRequest) throws(Refusal) -> PolicyAPICall {
@@ -119,10 +114,12 @@ package struct PolicyAPI: Sendable {
     case .metrics: .metrics
     case .policy: request.method == "GET" ? .readPolicy : .change(try change(request))
     case .explain: try explainCall(request)
-    case .owner: request.method == "PUT" ? .bindOwner(token: try ownerToken(request.body)) : .readOwner
+    case .owner: request.method == "PUT" ? .bindOwner(token: try ownerToken(of: request)) : .readOwner
     case .flows: .readFlows
     case .audit: .readAudit
-    case .vault, .activeVault: throw Refusal(404, "credential vault not found")
+    // A sandbox's credentials are never kept here: the answers are those of a vault that was never filled.
+    case .vault: throw Refusal(404, "credential vault not found")
+    case .activeVault: throw Refusal(403, "forbidden")
     }
   }
 

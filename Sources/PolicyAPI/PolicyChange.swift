@@ -18,26 +18,25 @@ extension PolicyChange {
       self = .replace(.denyAll, isReset: true)
       return
     }
-    let document: PolicyDocument
     do throws(PolicyProblems) {
-      document = try PolicyDocument.parse(body, limits: limits.withoutRuleLimit)
+      self = .replace(try PolicyDocument.parse(body, limits: limits), isReset: false)
     } catch {
-      try refuseKind(body, unless: "object", "invalid policy", of: "policy.NetworkPolicy")
+      if error.isLimit, let problem = error.problems.first { throw Refusal(413, problem.reason) }
+      try refuseKind(body, unless: .beginObject, "invalid policy", of: "policy.NetworkPolicy", limits)
       throw Refusal("invalid policy", error)
     }
-    try requireRoom(document.egress.count, limits)
-    self = .replace(document, isReset: false)
   }
 
   /// The body of PATCH: an array of rules.
   init(merging body: [UInt8], limits: PolicyLimits) throws(Refusal) {
     try requireElements(body, "invalid patch rules")
     do throws(PolicyProblems) {
-      let rules = try PolicyDocument.parseRules(body, limits: limits.withoutRuleLimit)
-      guard !rules.isEmpty else { throw PolicyProblems(path: "$", reason: "empty array") }
-      self = .merge(rules)
+      // What counts is how many rules there are after the merge, which only `PolicyChangeRequest.decide` knows.
+      var unlimited = limits
+      unlimited.rulesMax = 0
+      self = .merge(try PolicyDocument.parseRules(body, limits: unlimited))
     } catch {
-      try refuseKind(body, unless: "array", "invalid patch rules", of: "[]policy.EgressRule")
+      try refuseKind(body, unless: .beginArray, "invalid patch rules", of: "[]policy.EgressRule", limits)
       // OpenSandbox merges first and validates then.
       throw Refusal("invalid merged policy", error)
     }
@@ -47,29 +46,11 @@ extension PolicyChange {
   init(removing body: [UInt8], limits: PolicyLimits) throws(Refusal) {
     try requireElements(body, "invalid delete targets")
     do throws(PolicyProblems) {
-      let targets = try PolicyDocument.parseTargets(body, limits: limits.withoutRuleLimit)
-      guard !targets.isEmpty else { throw PolicyProblems(path: "$", reason: "empty array") }
-      self = .remove(targets)
+      self = .remove(try PolicyDocument.parseTargets(body, limits: limits))
     } catch {
-      try refuseKind(body, unless: "array", "invalid delete targets", of: "[]string")
+      try refuseKind(body, unless: .beginArray, "invalid delete targets", of: "[]string", limits)
       throw Refusal("invalid delete targets", error)
     }
-  }
-}
-
-extension PolicyLimits {
-  /// Too many rules are 413, which a reader's problem cannot say: the rules are counted after reading. `bodyMax` bounds them meanwhile.
-  fileprivate var withoutRuleLimit: PolicyLimits {
-    var limits = self
-    limits.rulesMax = 0
-    return limits
-  }
-}
-
-/// Refuses a document of more rules than the operator allows, in OpenSandbox's words.
-func requireRoom(_ count: Int, _ limits: PolicyLimits) throws(Refusal) {
-  guard limits.rulesMax == 0 || count <= limits.rulesMax else {
-    throw Refusal(413, "egress rule total count \(count) exceeds limit \(limits.rulesMax)")
   }
 }
 
@@ -88,23 +69,25 @@ private func requireElements(_ body: [UInt8], _ prefix: String) throws(Refusal) 
 /// Refuses a body that is no JSON with its reason, and a body of another kind in the words of OpenSandbox's JSON library, which clients may know.
 /// A body of the right kind has its faults further in, and passes.
 private func refuseKind(
-  _ body: [UInt8], unless kind: String, _ prefix: String, of type: String
+  _ body: [UInt8], unless kind: JSONToken, _ prefix: String, of type: String, _ limits: PolicyLimits
 ) throws(Refusal) {
-  let value: JSONValue
+  let first: JSONToken
   do throws(JSONError) {
-    value = try JSONValue.parse(body)
+    var reader = JSONReader(body, limits: JSONLimits(depthMax: limits.depthMax, sizeMax: limits.bodyMax))
+    first = try reader.next()
+    while try reader.next() != .end {}
   } catch {
-    throw Refusal(prefix, PolicyProblems(path: error.path, reason: error.reason))
+    let reason = "\(error.reason) (line \(error.line), column \(error.column))"
+    throw Refusal(prefix, PolicyProblems(path: error.path, reason: reason))
   }
+  guard first != kind else { return }
   let found =
-    switch value {
-    case .null, .object: "object"
-    case .array: "array"
+    switch first {
+    case .beginArray: "array"
     case .string: "string"
     case .number: "number"
     case .bool: "bool"
+    case .beginObject, .null, .key, .endObject, .endArray, .end: "object"
     }
-  guard found == kind else {
-    throw Refusal(400, "\(prefix): json: cannot unmarshal \(found) into Go value of type \(type)")
-  }
+  throw Refusal(400, "\(prefix): json: cannot unmarshal \(found) into Go value of type \(type)")
 }

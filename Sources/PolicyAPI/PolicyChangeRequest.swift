@@ -79,7 +79,7 @@ package struct PolicyChangeRequest: Hashable, Sendable {
     case .replace(let document, _): return document
     case .merge(let rules):
       let merged = document.merging(rules)
-      try requireRoom(merged.egress.count, limits)
+      if let problem = merged.problem(exceeding: limits) { throw Refusal(413, problem.reason) }
       return merged
     case .remove(let targets): return document.removing(targets: targets).0
     }

@@ -25,7 +25,7 @@ package enum SpoolEffect: Hashable, Sendable {
 
   /// Unlink the segment; every record in it was acknowledged or reported as dropped. Nothing waits for it.
   case deleteSegment(name: String)
-  /// Cut the file to this length (a torn tail, or a tail that was rewritten elsewhere). Nothing waits for it.
+  /// Cut the file to this length and `fdatasync` it (a torn tail, or a tail that was rewritten elsewhere). Nothing waits for it.
   case truncate(name: String, length: Int)
   /// Write these raw bytes to a file of this name in `quarantine/`, replacing one of the same name, and `fsync` it.
   case quarantine(name: String, bytes: [UInt8])

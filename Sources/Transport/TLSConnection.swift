@@ -34,6 +34,8 @@ package enum TLSFailure: Error, Hashable, Sendable, CustomStringConvertible {
   private let fromNetwork: OpaquePointer
   private let toNetwork: OpaquePointer
   private var hasEnded = false
+  /// Said again by every later call: OpenSSL itself would call what follows a fatal alert an orderly end.
+  private var failure: TLSFailure?
 
   /// A client that accepts `serverName` only: a DNS name, which is also told to the server (RFC 6066 §3), or the text of an address.
   package convenience init(_ context: TLSClientContext, serverName: String) throws(CryptographyFault) {
@@ -166,6 +168,16 @@ package enum TLSFailure: Error, Hashable, Sendable, CustomStringConvertible {
 
   /// True: more must come from the network first; false: the peer closed with close_notify.
   private func wantsMore(_ result: Int32, _ attempt: String) throws(TLSFailure) -> Bool {
+    if let failure { throw failure }
+    do throws(TLSFailure) {
+      return try judge(result, attempt)
+    } catch {
+      failure = error
+      throw error
+    }
+  }
+
+  private func judge(_ result: Int32, _ attempt: String) throws(TLSFailure) -> Bool {
     switch unsafe SSL_get_error(connection, result) {
     case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE:
       if hasEnded { throw .cutOff }

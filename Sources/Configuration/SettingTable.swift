@@ -1,0 +1,128 @@
+/// Every variable, in the order of the contract (§2).
+package enum SettingTable {
+  /// Ours, and those that Kubernetes' downward API and AKS give.
+  package static let settings: [Setting] = policy + dns + control + owner + audit + delivery + identity + enforcement
+
+  private static let policy = [
+    Setting(
+      "SALLYPORT_POLICY", .text, "", "the first policy as JSON; none denies everything",
+      openSandbox: "OPENSANDBOX_EGRESS_RULES"),
+    Setting(
+      "SALLYPORT_POLICY_FILE", .path, "", "the first policy as a file, read at the start",
+      openSandbox: "OPENSANDBOX_EGRESS_POLICY_FILE"),
+    Setting(
+      "SALLYPORT_ALWAYS_DIR", .path, "/var/egress/rules",
+      "directory of allow.always, deny.always and log_skip.always, read at the start"),
+    Setting(
+      "SALLYPORT_MODE", .choice, "enforce", "enforce, or observe: nothing is blocked",
+      noEffectYet: "observe comes with observe mode; until then everything is enforced"),
+    Setting(
+      "SALLYPORT_MAX_RULES", .count, "4096", "most rules of a policy; 0 is no limit",
+      noEffectYet: "comes with the limits of the control API", openSandbox: "OPENSANDBOX_EGRESS_MAX_RULES"),
+  ]
+
+  private static let dns = [
+    Setting("SALLYPORT_DNS_LISTEN", .list, "127.0.0.1:15353,[::1]:15353", "where redirected DNS lands, UDP and TCP"),
+    Setting(
+      "SALLYPORT_DNS_UPSTREAM", .list, "nameservers of /etc/resolv.conf", "IP or IP:PORT by commas, in order",
+      openSandbox: "OPENSANDBOX_EGRESS_DNS_UPSTREAM"),
+    Setting(
+      "SALLYPORT_DNS_UPSTREAM_TIMEOUT", .duration, "2s", "for each try",
+      openSandbox: "OPENSANDBOX_EGRESS_DNS_UPSTREAM_TIMEOUT"),
+    Setting("SALLYPORT_DNS_CACHE", .choice, "on", "on or off: whether answers are used again within their TTL"),
+    Setting("SALLYPORT_LEASE_MIN", .duration, "60s", "a shorter TTL counts as this"),
+    Setting("SALLYPORT_LEASE_GRACE", .duration, "60s", "added to every lease"),
+    Setting("SALLYPORT_LEASE_MAX", .duration, "1h", "a longer TTL counts as this"),
+  ]
+
+  private static let control = [
+    Setting(
+      "SALLYPORT_API_LISTEN", .list, "0.0.0.0:18080", "control API", openSandbox: "OPENSANDBOX_EGRESS_HTTP_ADDR"),
+    Setting(
+      "SALLYPORT_API_TOKEN", .secret, "", "without it the API refuses every change",
+      openSandbox: "OPENSANDBOX_EGRESS_TOKEN"),
+  ]
+
+  private static let ownerTokens = "comes with signed owner tokens"
+  private static let owner = [
+    Setting("SALLYPORT_OWNER", .text, "", "static owner: TENANT/OID, both GUIDs"),
+    Setting("SALLYPORT_OWNER_TOKEN_FILE", .path, "", "file of the signed binding token", noEffectYet: ownerTokens),
+    Setting("SALLYPORT_OWNER_JWKS_FILE", .path, "", "keys that may sign an owner", noEffectYet: ownerTokens),
+    Setting("SALLYPORT_OWNER_ISSUER", .text, "", "who may sign an owner", noEffectYet: ownerTokens),
+    Setting(
+      "SALLYPORT_OWNER_AUDIENCE", .text, "egress-sidecar", "whom an owner token must be for",
+      noEffectYet: ownerTokens),
+    Setting("SALLYPORT_OWNER_REQUIRED", .choice, "true", "until an owner is bound all egress is denied"),
+  ]
+
+  private static let audit = [
+    Setting("SALLYPORT_STATE_DIR", .path, "/var/lib/sallyport", "spool, policy and owner across restarts"),
+    Setting("SALLYPORT_SPOOL_MAX", .size, "64MiB", "when full, see SALLYPORT_AUDIT_FAIL"),
+    Setting(
+      "SALLYPORT_AUDIT_FAIL", .choice, "closed", "closed: new flows are denied; open: oldest records are dropped"),
+    Setting("SALLYPORT_AUDIT_LEASE", .duration, "0", "new flows pass only this long after a delivery; 0 is off"),
+    Setting("SALLYPORT_AUDIT_SYNC", .choice, "group", "group: synced within 20 ms; strict: synced before the act"),
+  ]
+
+  private static let delivery = [
+    Setting("SALLYPORT_FLUSH_INTERVAL", .duration, "1s", "longest a record waits for company"),
+    Setting("SALLYPORT_EVENTHUB_URL", .text, "", "https://NAMESPACE/HUB"),
+    Setting("SALLYPORT_AUDIT_FILE", .path, "- when there is no hub", "NDJSON file, - is standard output"),
+    Setting("SALLYPORT_EVENTHUB_AUTH", .choice, "workload-identity", "workload-identity, sas, token-file or none"),
+    Setting("SALLYPORT_EVENTHUB_SAS_NAME", .text, "", "name of the shared access key"),
+    Setting("SALLYPORT_EVENTHUB_SAS_KEY", .secret, "", "the shared access key"),
+    Setting("SALLYPORT_EVENTHUB_TOKEN_FILE", .path, "", "file of a bearer token, read for each use"),
+    Setting(
+      "SALLYPORT_EVENTHUB_SCOPE", .text, "https://eventhubs.azure.net/.default", "scope of the token asked for",
+      noEffectYet: workloadIdentity),
+    Setting("SALLYPORT_EVENTHUB_MAX_BODY", .size, "240000", "largest HTTP body, in octets"),
+    Setting("SALLYPORT_CA_FILE", .path, "", "PEM bundle instead of the system's roots"),
+    Setting("AZURE_CLIENT_ID", .text, "", "workload identity", noEffectYet: workloadIdentity),
+    Setting("AZURE_TENANT_ID", .text, "", "workload identity", noEffectYet: workloadIdentity),
+    Setting("AZURE_FEDERATED_TOKEN_FILE", .path, "", "workload identity", noEffectYet: workloadIdentity),
+    Setting("AZURE_AUTHORITY_HOST", .text, "", "workload identity", noEffectYet: workloadIdentity),
+  ]
+  static let workloadIdentity = "comes with workload identity"
+
+  private static let identity = [
+    Setting(
+      "SALLYPORT_SANDBOX_ID", .text, "host name", "who we are in every record",
+      openSandbox: "OPENSANDBOX_EGRESS_SANDBOX_ID"),
+    Setting("POD_NAME", .text, "host name", "in every record"),
+    Setting("POD_NAMESPACE", .text, "", "in every record"),
+    Setting("POD_UID", .text, "", "in every record"),
+    Setting("POD_IP", .text, "", "in every record"),
+    Setting("NODE_NAME", .text, "", "in the first record"),
+  ]
+
+  private static let enforcement = [
+    Setting("SALLYPORT_INGRESS", .list, "tcp", "connections into the pod: tcp, none, or ports such as 8080,44772/tcp"),
+    Setting("SALLYPORT_RUN_AS", .count, "65532", "uid taken after the start, keeping only CAP_NET_ADMIN"),
+    Setting(
+      "SALLYPORT_KERNEL_PROFILE", .choice, "auto", "auto probes; aks-kata-6.6 restricts the ruleset",
+      noEffectYet: "comes with kernel profiles"),
+    Setting(
+      "SALLYPORT_LOG_LEVEL", .choice, "info", "debug, info, warning or error",
+      openSandbox: "OPENSANDBOX_EGRESS_LOG_LEVEL"),
+  ]
+
+  /// OpenSandbox's variables that have no setting of ours: what they mean, and whether they can be honoured.
+  package static let openSandboxOnly: [Setting] = [
+    Setting("OPENSANDBOX_EGRESS_MODE", .choice, "", "dns, nft or both; every one of them enforces addresses here"),
+    Setting(
+      "OPENSANDBOX_EGRESS_NAMESERVER_EXEMPT", .list, "",
+      "resolvers the workload would ask unfiltered: refused"),
+    Setting(
+      "OPENSANDBOX_EGRESS_DENY_WEBHOOK", .secret, "", "told of each denied name",
+      noEffectYet: "comes with the deny webhook; denials are in the audit records"),
+    Setting(
+      "OPENSANDBOX_EGRESS_BLOCK_DOH_443", .choice, "false", "denies DNS over HTTPS",
+      noEffectYet: "comes with DNS-over-HTTPS blocking; deny its addresses by rules until then"),
+    Setting(
+      "OPENSANDBOX_EGRESS_DOH_BLOCKLIST", .list, "", "addresses of DNS over HTTPS",
+      noEffectYet: "comes with DNS-over-HTTPS blocking; deny its addresses by rules until then"),
+  ]
+
+  /// By name.
+  static let byName = Dictionary(uniqueKeysWithValues: (settings + openSandboxOnly).map { ($0.name, $0) })
+}
