@@ -99,7 +99,7 @@ extension Spool {
       if syncAt == nil { syncAt = now.instant + limits.syncDelay }
     }
     if failure != nil, !pending.contains(where: { $0.isStalled || $0.isWriting }) { failure = nil }
-    effects += deleteAcknowledged()
+    effects += clearAbandoned() + deleteAcknowledged()
     if let syncAt, syncAt <= now.instant { effects += startSync() }
     return effects
   }

@@ -34,10 +34,9 @@ extension Spool {
   /// The cursor file's bytes; nil when it could not be read.
   package mutating func cursorRead(_ bytes: [UInt8]?, at now: Moment) -> [SpoolEffect] {
     guard case .readingCursor(var recovery) = phase else { return [] }
-    let (cursor, intactSlots) = SpoolCursor.parse(bytes ?? [])
+    let (cursor, isIntact) = SpoolCursor.parse(bytes ?? [])
     guard let cursor else { return continueRecovery(recovery, at: now) }
-    // The first write ever leaves the other slot a hole.
-    recovery.report.cursor = intactSlots == 2 || cursor.generation == 1 ? .intact : .oneSlot
+    recovery.report.cursor = isIntact ? .intact : .oneSlot
     recovery.report.lastBoot = cursor.boot
     recovery.report.lastSequence = cursor.sequence
     acknowledged = cursor

@@ -53,16 +53,15 @@ extension Spool {
     for at in index..<pending.count {
       let group = pending[at]
       if let segment = segmentIndex(group.position.segment) {
-        if group.isStored {
-          segments[segment].unacknowledged -= trimAcknowledged(at)
-        }
-        cut(segment, at: group.position.offset)
+        let kept = group.isStored ? trimAcknowledged(at) : 0
+        segments[segment].unacknowledged -= kept
+        cut(segment, at: group.position.offset, keptFor: kept > 0 ? group.ticket : nil)
       }
       let wasWriting = at > index && group.isWriting
       if !group.isStalled { pending[at].state = .stalled(isWriting: wasWriting) }
       effects.append(.stalled(group.ticket, reason: reason))
     }
-    segments.indices.last.map { segments[$0].seal() }
+    if !segments.isEmpty { segments[segments.count - 1].seal() }
     return effects + clearAbandoned()
   }
 
@@ -87,28 +86,34 @@ extension Spool {
     return count
   }
 
-  private mutating func cut(_ index: Int, at offset: Int) {
-    guard offset < segments[index].size || !segments[index].isSealed else { return }
-    segments[index].seal()
-    segments[index].size = min(segments[index].size, offset)
-    segments[index].remove(offset..<Int.max)
-    abandoned.removeAll { $0.number == segments[index].number }
-    abandoned.append((segments[index].number, segments[index].size))
+  private mutating func cut(_ index: Int, at offset: Int, keptFor ticket: SpoolTicket?) {
+    let number = segments[index].number
+    if offset < segments[index].size {
+      segments[index].seal()
+      segments[index].size = offset
+      segments[index].remove(offset..<Int.max)
+      abandoned.append(Abandoned(number: number, length: offset))
+    }
+    if let ticket, let entry = abandoned.lastIndex(where: { $0.number == number }) { abandoned[entry].keptFor = ticket }
   }
 
-  /// Cuts the files of abandoned segments, once no write can reach them any more.
+  /// Cuts the files of abandoned segments, once no write can reach them any more and nothing depends on them.
   mutating func clearAbandoned() -> [SpoolEffect] {
-    guard !isWritingStalled else { return [] }
+    guard !abandoned.isEmpty, !isWritingStalled else { return [] }
+    let unsettled = pending.first { !$0.isStored }?.ticket
     var effects: [SpoolEffect] = []
-    for (number, length) in abandoned {
-      if length > SegmentFormat.headerBytes {
-        effects.append(.truncate(name: SegmentName.compose(number), length: length))
+    var left: [Abandoned] = []
+    for entry in abandoned {
+      if let kept = entry.keptFor, let unsettled, unsettled <= kept {
+        left.append(entry)
+      } else if entry.length > SegmentFormat.headerBytes {
+        effects.append(.truncate(name: SegmentName.compose(entry.number), length: entry.length))
       } else {
-        effects.append(.deleteSegment(name: SegmentName.compose(number)))
-        segments.removeAll { $0.number == number }
+        effects.append(.deleteSegment(name: SegmentName.compose(entry.number)))
+        segments.removeAll { $0.number == entry.number }
       }
     }
-    abandoned = []
+    abandoned = left
     return effects
   }
 

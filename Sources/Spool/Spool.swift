@@ -48,7 +48,8 @@ import Timekeeping
 //   cursor beyond its segment        acknowledged records were lost with the machine before their sync: nothing to do
 //   write or sync failed             the segment is sealed before the first group in doubt and never synced again (a second `fsync` may lie:
 //                                    it forgets the error); groups since the last sync, kept in memory for this, are written to a new
-//                                    segment under their old tickets; until that succeeds appends are refused
+//                                    segment under their old tickets, and only then cut from the old one; until that succeeds appends are
+//                                    refused
 //   store full                       appends are refused; control records may use the reserve; or `dropOldest`
 //
 // A payload cannot pretend to be a record for the search after damage as long as payloads are JSON text: a record's header holds zero
@@ -75,8 +76,7 @@ package struct Spool: Sendable {
 
   package internal(set) var failure: String?
   var retryAt: Instant?
-  /// Segments to be cut or deleted once no write to them is under way.
-  var abandoned: [(number: UInt64, length: Int)] = []
+  var abandoned: [Abandoned] = []
 
   /// What was acknowledged, and what of it the cursor file holds.
   var acknowledged: SpoolCursor
@@ -130,6 +130,14 @@ package struct Spool: Sendable {
     }
 
     var end: Int { position.offset + bytes.count }
+  }
+
+  /// A segment to be cut, or deleted, once no write to it is under way.
+  struct Abandoned {
+    var number: UInt64
+    var length: Int
+    /// Groups up to this one were stored beyond the length, and may have nothing else to survive a crash by until they are stored again.
+    var keptFor: SpoolTicket?
   }
 
   struct HandedOut {

@@ -30,10 +30,13 @@ struct SpoolCursor: Hashable {
     return bytes
   }
 
-  /// The newer of the slots that are whole, and how many are.
-  static func parse(_ file: [UInt8]) -> (cursor: SpoolCursor?, intactSlots: Int) {
+  /// The newer of the slots that are whole, and whether the other one is whole too, or was never written.
+  static func parse(_ file: [UInt8]) -> (cursor: SpoolCursor?, isIntact: Bool) {
     let slots = [parseSlot(file, at: 0), parseSlot(file, at: slotDistance)].compactMap { $0 }
-    return (slots.max { $0.generation < $1.generation }, slots.count)
+    guard let newest = slots.max(by: { $0.generation < $1.generation }) else { return (nil, false) }
+    // The first write ever, generation 1, leaves the first slot a hole.
+    let isFirst = newest.generation == 1 && file.prefix(slotBytes).allSatisfy { $0 == 0 }
+    return (newest, slots.count == 2 || isFirst)
   }
 
   private static func parseSlot(_ file: [UInt8], at start: Int) -> SpoolCursor? {
