@@ -13,28 +13,7 @@ package struct PolicyDocument: Hashable, Sendable {
     self.egress = egress
   }
 
-  /// Reads a document. `{}` and `null` deny everything; a missing `defaultAction` or `action` is `deny`.
-  package static func parse(
-    _ bytes: [UInt8], limits: PolicyLimits = .standard
-  ) throws(PolicyProblems) -> PolicyDocument {
-    throw PolicyProblems(path: "$", reason: "documents cannot be read yet")
-  }
-
-  /// Reads the body of PATCH: an array of rules.
-  package static func parseRules(
-    _ bytes: [UInt8], limits: PolicyLimits = .standard
-  ) throws(PolicyProblems) -> RuleList {
-    throw PolicyProblems(path: "$", reason: "documents cannot be read yet")
-  }
-
-  /// Reads the body of DELETE: an array of targets, as they were written.
-  package static func parseTargets(
-    _ bytes: [UInt8], limits: PolicyLimits = .standard
-  ) throws(PolicyProblems) -> [String] {
-    throw PolicyProblems(path: "$", reason: "documents cannot be read yet")
-  }
-
-  /// Compact JSON: `egress` first and always an array, then `defaultAction`.
+  /// Compact JSON: `egress` first and always an array, then `defaultAction`; targets and ports as they were written.
   package func json() -> [UInt8] {
     var writer = JSONWriter()
     write(into: &writer)
@@ -52,17 +31,37 @@ package struct PolicyDocument: Hashable, Sendable {
     writer.endObject()
   }
 
-  /// PATCH: `rules` in front, the first of a repeated target wins, older rules about a patched target go.
+  /// PATCH: `rules` in front, the first of a repeated target wins, older rules about a patched target go. As with OpenSandbox, only targets are compared
+  /// and not ports, in their canonical form: without case and trailing dot.
   package func merging(_ rules: RuleList) -> PolicyDocument {
-    PolicyDocument(
-      defaultAction: defaultAction,
-      egress: RuleList(Array(rules) + egress.filter { old in !rules.contains { $0.target == old.target } }))
+    var merged = RuleList()
+    var patched: Set<String> = []
+    for index in rules.indices where patched.insert(rules.canonicalTarget(index)).inserted {
+      merged.append(index, of: rules)
+    }
+    for index in egress.indices where !patched.contains(egress.canonicalTarget(index)) {
+      merged.append(index, of: egress)
+    }
+    return PolicyDocument(defaultAction: defaultAction, egress: merged)
   }
 
-  /// DELETE: without the rules about these targets; `removed` counts them.
+  /// DELETE: without the rules about these targets; `removed` counts them. White space around a target is ignored, and so is what is no target.
   package func removing(targets: [String]) -> (PolicyDocument, removed: Int) {
-    let kept = egress.filter { !targets.contains($0.targetText) }
-    return (PolicyDocument(defaultAction: defaultAction, egress: RuleList(kept)), removed: egress.count - kept.count)
+    var unwanted: Set<String> = []
+    for target in targets {
+      let text = trimmed(Array(target.utf8))
+      if let target = PolicyTarget(String(decoding: text, as: UTF8.self)) { unwanted.insert(target.description) }
+    }
+    var kept = RuleList()
+    for index in egress.indices where !unwanted.contains(egress.canonicalTarget(index)) {
+      kept.append(index, of: egress)
+    }
+    return (PolicyDocument(defaultAction: defaultAction, egress: kept), removed: egress.count - kept.count)
+  }
+
+  /// What to answer when the document, for instance after a merge, has more rules than `limits` allow; nil when it has not.
+  package func problem(exceeding limits: PolicyLimits) -> PolicyProblem? {
+    tooManyRules(egress.count, limits)
   }
 }
 
@@ -89,4 +88,23 @@ extension PolicyRule {
     }
     writer.endObject()
   }
+}
+
+extension RuleList {
+  /// What targets are compared by.
+  func canonicalTarget(_ index: Int) -> String { self[index].target.description }
+}
+
+func tooManyRules(_ count: Int, _ limits: PolicyLimits) -> PolicyProblem? {
+  guard limits.rulesMax > 0, count > limits.rulesMax else { return nil }
+  return PolicyProblem(
+    path: "$.egress", reason: "egress rule total count \(count) exceeds limit \(limits.rulesMax)", isLimit: true)
+}
+
+/// Without the ASCII white space around it.
+func trimmed(_ text: [UInt8]) -> [UInt8] {
+  guard let first = text.firstIndex(where: { !isBlank($0) }), let last = text.lastIndex(where: { !isBlank($0) }) else {
+    return []
+  }
+  return Array(text[first...last])
 }

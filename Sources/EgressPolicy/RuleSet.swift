@@ -14,118 +14,145 @@ package struct PolicyRevision: Hashable, Comparable, Sendable, CustomStringConve
 }
 
 /// A policy compiled for deciding: immutable, the document and the platform's lists together.
+///
+/// Precedence (contract §3): `deny.always`, `allow.always`, the document's rules in order, `defaultAction`. Of the rules that match and have not expired, each
+/// takes the ports that none before it took. A name's wildcard or length does not matter, only the order.
 package struct RuleSet: Sendable {
   package let document: PolicyDocument
   package let always: AlwaysRules
   package let revision: PolicyRevision
 
+  let index: RuleIndex
+  private let skipped: RuleIndex
+  /// Made beforehand for policies of ordinary size, on demand for lists of a million names.
+  private let references: [RuleReference]
+  private let expiries: [WallTime]
+  let defaultRule: RuleReference
+
+  /// Rules whose references are kept: the most a document has by default. A hundred octets each.
+  private static let referencesMax = 4096
+
   package init(_ document: PolicyDocument, always: AlwaysRules = .none, revision: UInt64) {
     self.document = document
     self.always = always
     self.revision = PolicyRevision(number: revision)
+    let index = RuleIndex([always.deny, always.allow, document.egress])
+    self.index = index
+    skipped = RuleIndex([
+      RuleList(
+        always.skipLog.map { PolicyRule(action: .deny, target: $0, targetText: $0.description) })
+    ])
+    let count = always.deny.count + always.allow.count + document.egress.count
+    references = count > Self.referencesMax ? [] : (0..<count).map { makeReference(UInt32($0), index) }
+    expiries = Set(always.deny.expiries + always.allow.expiries + document.egress.expiries).sorted()
+    defaultRule = RuleReference(
+      place: .defaultAction, action: document.defaultAction, text: "default \(document.defaultAction.rawValue)")
   }
 
-  /// What the policy says of a name before any address is known. Rules about addresses do not matter here.
+  /// What the policy says of a name before any address is known: allowed when some port of some ordinary address may be reached by it. Rules about
+  /// addresses do not matter here.
   package func decide(_ name: DomainName, at now: WallTime) -> NameDecision {
-    let verdicts = walk(now) { target in
-      switch target {
-      case .name(let other): name == other ? true : nil
-      case .wildcard(let other): name.isBelow(other) ? true : nil
-      case .block: nil
-      case .everything: false
+    var left = PortSet.everything
+    for rule in merged(index.rules(named: name), index.everything) {
+      let (list, at) = index.place(rule)
+      let condition = index.lists[list].condition(at)
+      if let expiresAt = condition?.expiresAt, expiresAt <= now { continue }
+      let ports = condition?.ports ?? .everything
+      if index.lists[list].action(at) == .allow {
+        if left.isEverything || !left.intersection(ports).isEmpty {
+          return NameDecision(isAllowed: true, rule: reference(rule))
+        }
+      } else {
+        left = ports.isEverything ? .nothing : left.subtracting(ports)
+        if left.isEmpty { return NameDecision(isAllowed: false, rule: reference(rule)) }
       }
     }
-    let decisive = verdicts.first { $0.rule.action == .allow } ?? verdicts[verdicts.count - 1]
-    return NameDecision(isAllowed: decisive.rule.action == .allow, rule: decisive.rule)
+    return NameDecision(isAllowed: document.defaultAction == .allow, rule: defaultRule)
   }
 
   /// Which rule decides each port of `address` when `name` led to it (nil: nobody asked DNS): a partition of all ports, in the order of precedence.
   /// A rule that allows a name does not apply to an address in a special-purpose range.
   package func verdicts(_ name: DomainName?, _ address: IPAddress, at now: WallTime) -> [PortVerdict] {
-    let isSpecial = SpecialPurpose.range(of: address) != nil
-    return walk(now, skipsNameAllows: isSpecial) { target in
-      switch target {
-      case .name(let other): name == other ? true : nil
-      case .wildcard(let other): name.map { $0.isBelow(other) } == true ? true : nil
-      case .block(let block): block.contains(address) ? false : nil
-      case .everything: false
-      }
-    }
+    verdicts(
+      of: matching(name, address), ignoringNameAllows: SpecialPurpose.range(of: address) != nil, at: now)
   }
 
-  /// The rule that decides one port.
+  /// The rule that decides one port. A protocol without ports has `port` 0.
   package func decide(
     _ name: DomainName?, _ address: IPAddress, port: UInt16, transport: TransportProtocol, at now: WallTime
   ) -> RuleReference {
-    let all = verdicts(name, address, at: now)
-    return (all.first { $0.ports.contains(port: port, of: transport) } ?? all[all.count - 1]).rule
+    for verdict in verdicts(name, address, at: now) where verdict.ports.contains(port: port, of: transport) {
+      return verdict.rule
+    }
+    return defaultRule
   }
 
-  /// What the rules about addresses say by themselves, as disjoint ranges in order, equal neighbours merged. Ranges where only the default deny
-  /// applies are left out.
-  package func addressPlan(at now: WallTime) -> [AddressPlanEntry] { [] }
+  /// The next time after `now` at which a rule stops by itself; nil when none will.
+  package func nextExpiry(after now: WallTime) -> WallTime? { expiries.first { $0 > now } }
 
-  /// The next time after `now` at which a rule stops by itself.
-  package func nextExpiry(after now: WallTime) -> WallTime? {
-    (Array(always.deny) + Array(always.allow) + Array(document.egress)).compactMap(\.expiresAt).filter { $0 > now }
-      .min()
+  /// Whether `log_skip.always` lists the name or the address: it gets no record of its own.
+  package func skipsLog(_ name: DomainName?, _ address: IPAddress?) -> Bool {
+    if let name, !skipped.rules(named: name).isEmpty { return true }
+    if let address, !skipped.addresses.rules(holding: address).isEmpty { return true }
+    return false
   }
 
-  /// `matches`: nil when the rule does not match, else whether it does by name.
-  private func walk(
-    _ now: WallTime, skipsNameAllows: Bool = false, _ matches: (PolicyTarget) -> Bool?
-  ) -> [PortVerdict] {
+  /// Rules that match, expired ones included, in the order of precedence.
+  func matching(_ name: DomainName?, _ address: IPAddress?) -> [UInt32] {
+    var rules = index.everything
+    if let name { rules = merged(index.rules(named: name), rules) }
+    if let address {
+      let byAddress = index.addresses.rules(holding: address)
+      if !byAddress.isEmpty { rules = (rules + byAddress).sorted() }
+    }
+    return rules
+  }
+
+  /// Gives each rule in turn the ports that are left, the default the rest.
+  func verdicts(of rules: [UInt32], ignoringNameAllows: Bool, at now: WallTime) -> [PortVerdict] {
     var left = PortSet.everything
     var verdicts: [PortVerdict] = []
-    let lists: [(RuleList, (Int) -> RulePlace)] = [
-      (always.deny, { .denyAlways($0) }), (always.allow, { .allowAlways($0) }), (document.egress, { .rule($0) }),
-    ]
-    for (rules, place) in lists {
-      for (index, rule) in rules.enumerated() {
-        if let expiresAt = rule.expiresAt, expiresAt <= now { continue }
-        guard let isByName = matches(rule.target), !(skipsNameAllows && isByName && rule.action == .allow) else {
-          continue
-        }
-        let ports = left.intersection(rule.ports)
-        guard !ports.isEmpty else { continue }
-        left = left.subtracting(rule.ports)
-        verdicts.append(PortVerdict(ports: ports, rule: rule.reference(at: place(index)), isByName: isByName))
-      }
+    for rule in rules {
+      let (list, at) = index.place(rule)
+      let condition = index.lists[list].condition(at)
+      if let expiresAt = condition?.expiresAt, expiresAt <= now { continue }
+      let isByName = index.lists[list].kind(at) == .name || index.lists[list].kind(at) == .wildcard
+      if ignoringNameAllows, isByName, index.lists[list].action(at) == .allow { continue }
+      let rulePorts = condition?.ports ?? .everything
+      let ports = rulePorts.isEverything ? left : left.intersection(rulePorts)
+      guard !ports.isEmpty else { continue }
+      verdicts.append(PortVerdict(ports: ports, rule: reference(rule), isByName: isByName))
+      if rulePorts.isEverything { return verdicts }
+      left = left.subtracting(rulePorts)
+      if left.isEmpty { return verdicts }
     }
-    if !left.isEmpty {
-      let rule = RuleReference(
-        place: .defaultAction, action: document.defaultAction, text: "default \(document.defaultAction.rawValue)")
-      verdicts.append(PortVerdict(ports: left, rule: rule, isByName: false))
-    }
+    verdicts.append(PortVerdict(ports: left, rule: defaultRule, isByName: false))
     return verdicts
   }
-}
 
-extension PolicyRule {
-  /// How records name this rule: `allow registry.example.com 443/tcp`, `deny.always 169.254.169.254`.
-  package func reference(at place: RulePlace) -> RuleReference {
-    let source =
-      switch place {
-      case .denyAlways: "deny.always"
-      case .allowAlways: "allow.always"
-      case .rule, .defaultAction: action.rawValue
-      }
-    let text = ([source, targetText] + (portTexts.map { [$0.joined(separator: ",")] } ?? [])).joined(separator: " ")
-    return RuleReference(place: place, action: action, text: text, expiresAt: expiresAt)
+  func reference(_ rule: UInt32) -> RuleReference {
+    references.isEmpty ? makeReference(rule, index) : references[Int(rule)]
   }
 }
 
-/// What rules about addresses say of a range.
-package struct AddressPlanEntry: Hashable, Sendable {
-  package var first: IPAddress
-  /// Inclusive, of the same family.
-  package var last: IPAddress
-  /// A partition of all ports; the default's remainder included.
-  package var verdicts: [PortVerdict]
+/// Two sorted lists as one; most often one of them is empty.
+private func merged(_ left: [UInt32], _ right: [UInt32]) -> [UInt32] {
+  right.isEmpty ? left : left.isEmpty ? right : (left + right).sorted()
+}
 
-  package init(first: IPAddress, last: IPAddress, verdicts: [PortVerdict]) {
-    self.first = first
-    self.last = last
-    self.verdicts = verdicts
+private func makeReference(_ rule: UInt32, _ index: RuleIndex) -> RuleReference {
+  let (list, at) = index.place(rule)
+  let action = index.lists[list].action(at)
+  let source = list == 0 ? "deny.always" : list == 1 ? "allow.always" : action.rawValue
+  let condition = index.lists[list].condition(at)
+  var text = Array(source.utf8)
+  text.append(0x20)
+  text.append(contentsOf: index.lists[list].text(at))
+  if let portTexts = condition?.portTexts {
+    text.append(0x20)
+    text.append(contentsOf: portTexts.joined(separator: ",").utf8)
   }
+  return RuleReference(
+    place: list == 0 ? .denyAlways(at) : list == 1 ? .allowAlways(at) : .rule(at), action: action,
+    text: String(decoding: text, as: UTF8.self), expiresAt: condition?.expiresAt)
 }

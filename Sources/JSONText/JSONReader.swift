@@ -254,7 +254,9 @@ package struct JSONReader: Sendable {
     guard position + 4 <= bytes.count else { throw unfinished() }
     var value: UInt32 = 0
     for octet in bytes[position..<position + 4] {
-      guard let digit = hexadecimalValue(octet) else { throw fault("an escape needs four hexadecimal digits", at: start) }
+      guard let digit = hexadecimalValue(octet) else {
+        throw fault("an escape needs four hexadecimal digits", at: start)
+      }
       value = value << 4 | UInt32(digit)
     }
     position += 4
