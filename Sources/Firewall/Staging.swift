@@ -72,12 +72,16 @@ package struct StagedTransaction: Hashable, Sendable {
 
 /// What a settled transaction means for those who wait.
 package struct Settlement: Hashable, Sendable {
-  /// The answers that may leave (committed) or must fail (refused): also those that came after and relied on it.
-  package var answers: [UInt64]
-  /// Committed: the flows to cut now.
+  /// Committed: the answers that may leave now.
+  package var granted: [UInt64]
+  /// The answers that must fail: all of them when refused, also those staged after it; when committed, those whose leases a later change of the
+  /// policy took away.
+  package var failed: [UInt64]
+  /// Committed: marks whose flows must be cut now, ascending.
   package var revoked: [UInt32]
+  /// Committed: parts of grants whose flows must be cut now.
   package var narrowed: [NarrowedGrant]
-  /// Refused: what was staged after it was undone too, a policy included.
+  /// Refused: what was staged after it was undone too, a policy and the gate included.
   package var undoneLater: Bool
 }
 

@@ -1,0 +1,52 @@
+import Addressing
+import EgressPolicy
+import Timekeeping
+
+/// What one transaction changes, and how to undo it.
+struct Batch: Sendable {
+  /// What an input replaced.
+  enum Undo: Sendable {
+    case address(IPAddress, AddressRecord?)
+    /// Nil: it was made here.
+    case grant(UInt32, Grant?)
+    case gate(Gate)
+    case own(OwnDestination, Instant??)
+    case policy(RuleSet?, AddressRules)
+    case heldRules([[SetElement]])
+  }
+
+  /// An answer that waits, and the leases that it needs.
+  struct Answer: Sendable {
+    var id: UInt64
+    var name: Int
+    var addresses: [IPAddress]
+  }
+
+  let id: UInt64
+  var journal: [Undo] = []
+  var answers: [Answer] = []
+  /// Answers whose leases a later change of the policy took away.
+  var failed: [UInt64] = []
+  /// In order of staging; an address stands here once.
+  var addresses: [IPAddress] = []
+  var grants: [UInt32] = []
+  var own: [OwnDestination] = []
+  var changesGate = false
+  var changesRules = false
+  /// The whole ruleset.
+  var installs = false
+  /// Every element too.
+  var rewrites = false
+  var revoked: [UInt32] = []
+  var narrowed: [NarrowedGrant] = []
+
+  /// Timeouts in its transaction count from here.
+  var takenAt = Instant(nanoseconds: 0)
+
+  init(id: UInt64) { self.id = id }
+
+  var isEmpty: Bool {
+    answers.isEmpty && failed.isEmpty && addresses.isEmpty && grants.isEmpty && own.isEmpty && !changesGate
+      && !changesRules && !installs && revoked.isEmpty && narrowed.isEmpty
+  }
+}

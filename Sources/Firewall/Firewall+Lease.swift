@@ -1,0 +1,105 @@
+import Addressing
+import DNSWire
+import EgressPolicy
+import Timekeeping
+
+extension Firewall {
+  /// Leases the addresses of an answer to `name`. All or nothing: an answer that is withheld leaves nothing staged.
+  ///
+  /// No write is needed where the lease that stands outlasts both the TTL that may be shown (the answer's, at most `max`) and half of what a new
+  /// lease would get: so a name that is asked for all the time is written about twice per lease, and what is shown is always held. Addresses that
+  /// a rule about addresses lets everyone reach need no lease. `policy` must be the one last given to `start` or `replacePolicy`.
+  package mutating func lease(
+    _ name: DomainName, _ addresses: [(address: IPAddress, ttl: UInt32)], session: UInt64, answer: UInt64,
+    policy: RuleSet, at now: Moment
+  ) -> LeaseStaging {
+    self.now = now.instant
+    let index = index(of: name)
+    let undo = staging.journal.count
+    var waits: [IPAddress] = []
+    var latestChange: UInt64 = 0
+    var shortest: TimeSpan?
+    var refusal: LeaseRefusal?
+    var isReachable = addresses.isEmpty
+    for (address, ttl) in addresses {
+      let shown = min(TimeSpan.seconds(Int64(ttl)), times.max)
+      let wanted = max(shown, min(times.min, times.max)) + times.grace
+      let old = self.addresses[address]
+      let place = old?.leases.firstIndex { $0.name == index }
+      if let old, let place {
+        let lease = old.leases[place]
+        // What a rule's end cuts short cannot be made longer by writing it again.
+        if lease.until - now.instant >= max(shown, wanted / 2), now.instant < lease.shortest {
+          shortest = min(shortest ?? wanted, lease.shortest - now.instant)
+          latestChange = max(latestChange, old.changedIn)
+          waits.append(address)
+          isReachable = true
+          continue
+        }
+      }
+      var isGranted = false
+      var lease = Lease(name: index, until: now.instant + wanted, order: leaseOrder, parts: [])
+      for verdict in policy.verdicts(name, address, at: now.wall) {
+        guard verdict.rule.action == .allow else {
+          if refusal == nil { refusal = .denied(verdict.rule) }
+          continue
+        }
+        isReachable = true
+        guard verdict.isByName else { continue }
+        isGranted = true
+        guard let grant = grant(verdict.rule, name: index, session: session, at: now) else {
+          return withhold(.tooManyGrants, name: index, undo)
+        }
+        lease.parts.append(LeasePart(grant: grant, ports: verdict.ports, ruleEnds: grants[grant]?.ruleEnds))
+      }
+      guard isGranted else { continue }
+      leaseOrder += 1
+      var new = old ?? AddressRecord()
+      if let place { new.leases[place] = lease } else { new.leases.append(lease) }
+      change(address, old, to: new)
+      if let refusal = overflow(lease) { return withhold(refusal, name: index, undo) }
+      shortest = min(shortest ?? wanted, lease.shortest - now.instant)
+      latestChange = staging.id
+      waits.append(address)
+    }
+    guard isReachable else { return withhold(refusal ?? .tooManyLeases, name: index, undo) }
+    guard let shortest else {
+      releaseName(index)
+      return .alreadyHeld(times.max)
+    }
+    let waiting = Batch.Answer(id: answer, name: index, addresses: waits)
+    if latestChange == staging.id {
+      staging.answers.append(waiting)
+      return .staged(shortest)
+    }
+    if latestChange == underWay?.id {
+      underWay?.answers.append(waiting)
+      return .staged(shortest)
+    }
+    return .alreadyHeld(shortest)
+  }
+
+  private mutating func withhold(_ refusal: LeaseRefusal, name: Int, _ position: Int) -> LeaseStaging {
+    undo(to: position)
+    releaseName(name)
+    return .withheld(refusal)
+  }
+
+  /// Which bound a lease that was just made goes over.
+  private func overflow(_ lease: Lease) -> LeaseRefusal? {
+    if leaseCount > limits.leasesMax || portElements > limits.portElementsMax
+      || rangeElements > limits.rangeElementsMax || otherElements > limits.otherElementsMax
+    {
+      return .tooManyLeases
+    }
+    if let name = names[lease.name], name.leases > limits.addressesPerNameMax { return .tooManyAddressesOfName }
+    for part in lease.parts {
+      if let rule = grants[part.grant]?.attribution.rule.text,
+        leasesUnderRule[rule, default: 0] > limits.leasesPerRuleMax
+      {
+        return .tooManyLeasesUnderRule
+      }
+    }
+    return nil
+  }
+}

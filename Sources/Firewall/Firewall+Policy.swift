@@ -1,0 +1,219 @@
+import Addressing
+import DNSWire
+import EgressPolicy
+import Timekeeping
+
+extension Firewall {
+  /// Stages the difference to a new policy: the rules about addresses that changed, and the leases that it takes away or that now stand under
+  /// another rule. A grant is revoked when nothing that it gave is allowed any more, by whatever rule; narrowed when a part is; and left alone
+  /// with its flows when another rule took its place. Nothing else is touched.
+  ///
+  /// Every lease is judged again: some µs each.
+  package mutating func replacePolicy(_ new: RuleSet, at now: Moment) {
+    replacePolicy(new, isStart: false, at: now)
+  }
+
+  mutating func replacePolicy(_ new: RuleSet, isStart: Bool, at now: Moment) {
+    self.now = now.instant
+    staging.journal.append(.policy(policy, rules))
+    policy = new
+    var review = Review()
+    replaceRules(new.addressPlan(at: now.wall), &review, at: now)
+    for address in addresses.keys.sorted() { judgeAgain(address, new, &review, at: now) }
+    for id in grants.keys.sorted() { judgeFormer(id, new, &review, isStart: isStart, at: now) }
+    for (id, losses) in review.losses.sorted(by: { $0.key < $1.key }) {
+      guard let grant = grants[id], !grant.isRevoked else { continue }
+      if review.survivors.contains(id) || grant.leases > 0 || grant.isStatic {
+        staging.narrowed += losses
+      } else {
+        revoke(id)
+      }
+    }
+    failAnswersWithoutLease()
+    if let expiry = new.nextExpiry(after: now.wall) {
+      timers.set(.policy, at: now.instant + .microseconds(min(expiry.microseconds - now.wall.microseconds, 1 << 50)))
+    }
+  }
+
+  /// What the new policy takes from each grant, and which of them still give something.
+  struct Review {
+    var losses: [UInt32: [NarrowedGrant]] = [:]
+    var survivors: Set<UInt32> = []
+
+    mutating func lose(_ loss: NarrowedGrant, isWhole: Bool) {
+      losses[loss.mark, default: []].append(loss)
+      if !isWhole { survivors.insert(loss.mark) }
+    }
+  }
+
+  private mutating func replaceRules(_ plan: [AddressPlanEntry], _ review: inout Review, at now: Moment) {
+    let before = ruleGrants
+    var used: Set<UInt32> = []
+    let old = rules
+    rules = AddressRules(plan) { rule in
+      if rule.action == .deny { return denyMark(rule) }
+      guard let id = grant(rule, at: now) else { return FlowMark.deniedByDefault }
+      used.insert(id)
+      return id
+    }
+    staging.changesRules = staging.changesRules || rules.elements != old.elements
+    for id in Set(before.values).union(used).sorted() {
+      guard let grant = grants[id], grant.isStatic != used.contains(id) else { continue }
+      touch(id)
+      grants[id]?.isStatic = used.contains(id)
+      idle(id)
+    }
+    var formers: [UInt32: [AddressPlanEntry]] = [:]
+    for id in grants.keys.sorted() {
+      guard let grant = grants[id], !grant.formerPlan.isEmpty else { continue }
+      let former = grant.formerPlan
+      staging.journal.append(.grant(id, grant))
+      grants[id]?.formerPlan = []
+      AddressRules.compare(former, with: plan) { judge(id, $0, $1, $2, $3, &review, &formers) }
+    }
+    AddressRules.compare(old.plan, with: plan) { verdict, first, last, entry in
+      if let id = before[verdict.rule.text] { judge(id, verdict, first, last, entry, &review, &formers) }
+    }
+    for (id, entries) in formers.sorted(by: { $0.key < $1.key }) {
+      for entry in entries where !(grants[id]?.remember(entry) ?? true) {
+        // No room to remember it: its flows are cut rather than forgotten.
+        staging.narrowed.append(
+          NarrowedGrant(mark: id, first: entry.first, last: entry.last, allowed: .nothing))
+      }
+    }
+  }
+
+  /// What the new plan says where a rule about addresses let flows out.
+  private func judge(
+    _ id: UInt32, _ verdict: PortVerdict, _ first: IPAddress, _ last: IPAddress, _ entry: AddressPlanEntry?,
+    _ review: inout Review, _ formers: inout [UInt32: [AddressPlanEntry]]
+  ) {
+    let allowed = entry?.allowed ?? .nothing
+    let missing = verdict.ports.subtracting(allowed)
+    if missing.isEmpty {
+      review.survivors.insert(id)
+    } else {
+      let loss = NarrowedGrant(mark: id, first: first, last: last, allowed: allowed)
+      review.lose(loss, isWhole: missing == verdict.ports)
+    }
+    var elsewhere = verdict
+    elsewhere.ports = verdict.ports.intersection(allowed)
+    for other in entry?.verdicts ?? [] where other.rule.text == verdict.rule.text {
+      elsewhere.ports = elsewhere.ports.subtracting(other.ports)
+    }
+    if !elsewhere.ports.isEmpty {
+      formers[id, default: []].append(AddressPlanEntry(first: first, last: last, verdicts: [elsewhere]))
+    }
+  }
+
+  private mutating func denyMark(_ rule: RuleReference) -> UInt32 {
+    if rule.place == .defaultAction { return FlowMark.deniedByDefault }
+    if let mark = denyMarks[rule.text] {
+      denyRules[mark] = rule
+      return mark
+    }
+    let mark = FlowMark.denyRuleBits | UInt32(truncatingIfNeeded: denyMarks.count) & ~FlowMark.denyRuleBits
+    denyMarks[rule.text] = mark
+    denyRules[mark] = rule
+    return mark
+  }
+
+  private mutating func judgeAgain(_ address: IPAddress, _ policy: RuleSet, _ review: inout Review, at now: Moment) {
+    guard let old = addresses[address], !old.leases.isEmpty else { return }
+    var new = old
+    new.leases.removeAll(keepingCapacity: true)
+    for lease in old.leases {
+      guard let name = names[lease.name]?.name else { continue }
+      var judged = lease
+      judged.parts.removeAll(keepingCapacity: true)
+      var allowed = PortSet.nothing
+      for verdict in policy.verdicts(name, address, at: now.wall) where verdict.rule.action == .allow {
+        allowed = allowed.union(verdict.ports)
+        guard verdict.isByName, let known = session(of: lease),
+          let grant = grant(verdict.rule, name: lease.name, session: known, at: now)
+        else { continue }
+        judged.parts.append(LeasePart(grant: grant, ports: verdict.ports, ruleEnds: grants[grant]?.ruleEnds))
+      }
+      for part in lease.parts {
+        let missing = part.ports.subtracting(allowed)
+        if missing.isEmpty {
+          review.survivors.insert(part.grant)
+        } else {
+          review.lose(
+            NarrowedGrant(mark: part.grant, first: address, last: address, allowed: allowed),
+            isWhole: missing == part.ports)
+        }
+        if !judged.parts.contains(part) { remember(part, address) }
+      }
+      if judged.parts.isEmpty {
+        ended(lease, address, at: now)
+      } else {
+        new.leases.append(judged)
+      }
+    }
+    if new.leases != old.leases { change(address, old, to: new) }
+  }
+
+  private func session(of lease: Lease) -> UInt64? {
+    lease.parts.lazy.compactMap { grants[$0.grant]?.attribution.session }.first
+  }
+
+  mutating func remember(_ part: LeasePart, _ address: IPAddress) { grants[part.grant]?.remember(address, part.ports) }
+
+  /// Flows may live where leases have ended.
+  private mutating func judgeFormer(
+    _ id: UInt32, _ policy: RuleSet, _ review: inout Review, isStart: Bool, at now: Moment
+  ) {
+    guard let grant = grants[id], !grant.isRevoked else { return }
+    if grant.isUnknown {
+      // Nobody can say whether its rule still stands: at a change of the policy it goes.
+      if !isStart { revoke(id) }
+      return
+    }
+    guard let name = grant.attribution.name else {
+      // Adopted, and the policy has no such rule any more.
+      if isStart, !grant.isStatic { revoke(id) }
+      return
+    }
+    if grant.formerOverflowed, grant.leases == 0 || staging.changesRules, !policy.decide(name, at: now.wall).isAllowed {
+      revoke(id)
+      return
+    }
+    for former in grant.former {
+      let allowed = policy.verdicts(name, former.address, at: now.wall).reduce(PortSet.nothing) {
+        $1.rule.action == .allow ? $0.union($1.ports) : $0
+      }
+      let missing = former.ports.subtracting(allowed)
+      if missing.isEmpty {
+        review.survivors.insert(id)
+      } else {
+        review.lose(
+          NarrowedGrant(mark: id, first: former.address, last: former.address, allowed: allowed),
+          isWhole: missing == former.ports)
+      }
+    }
+    if grant.leases == 0, grant.former.isEmpty, !policy.decide(name, at: now.wall).isAllowed { revoke(id) }
+  }
+
+  /// Nothing of it leaves any more once this is committed, and its flows are to be cut.
+  private mutating func revoke(_ id: UInt32) {
+    touch(id)
+    grants[id]?.isRevoked = true
+    staging.revoked.append(id)
+  }
+
+  /// An answer whose lease the new policy took away must not leave, whatever becomes of its transaction.
+  private mutating func failAnswersWithoutLease() {
+    func holds(_ answer: Batch.Answer) -> Bool {
+      answer.addresses.allSatisfy { address in
+        addresses[address]?.leases.contains { $0.name == answer.name } ?? false
+      }
+    }
+    staging.failed += staging.answers.filter { !holds($0) }.map(\.id)
+    staging.answers.removeAll { !holds($0) }
+    if let batch = underWay {
+      underWay?.failed += batch.answers.filter { !holds($0) }.map(\.id)
+      underWay?.answers.removeAll { !holds($0) }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import Addressing
+import DNSWire
+import EgressPolicy
+import Timekeeping
+
+extension Firewall {
+  /// Whose flow a mark is: the name and rule of a grant, or the rule of a deny mark. Nil for the reserved words of `FlowMark` and for what is
+  /// long gone.
+  package func attribution(mark: UInt32) -> GrantAttribution? {
+    if let grant = grants[mark] { return grant.isUnknown ? nil : grant.attribution }
+    if let rule = denyRules[mark] { return GrantAttribution(name: nil, rule: rule, session: 0) }
+    return endedGrants[mark]
+  }
+
+  /// The names that lease an address now, ascending.
+  package func names(leasing address: IPAddress, at now: Instant) -> [DomainName] {
+    guard let record = addresses[address] else { return [] }
+    return record.leases.filter { lease in lease.parts.contains { now < lease.end(of: $0) } }
+      .compactMap { names[$0.name]?.name }.sorted()
+  }
+
+  /// The last name whose lease of this address ended, and when; nil when none did, or when it is forgotten.
+  package func lastLease(of address: IPAddress) -> (name: DomainName, endedAt: Moment)? {
+    endedLeases[address].map { ($0.name, $0.endedAt) }
+  }
+
+  /// Every grant as it stands, ascending: what `adopt` needs of it after a restart.
+  package var attributions: [(mark: UInt32, attribution: GrantAttribution)] {
+    grants.keys.sorted().compactMap { id in
+      grants[id].flatMap { $0.isUnknown ? nil : (id, $0.attribution) }
+    }
+  }
+
+  /// A flow with this mark began: its grant stays until it ends.
+  package mutating func flowOpened(_ mark: UInt32) {
+    guard grants[mark] != nil else { return }
+    grants[mark]?.flows += 1
+    grants[mark]?.lingersUntil = nil
+  }
+
+  /// It ended: the entry is gone from conntrack.
+  package mutating func flowClosed(_ mark: UInt32, at now: Moment) {
+    self.now = now.instant
+    guard let grant = grants[mark], grant.flows > 0 else { return }
+    grants[mark]?.flows -= 1
+    idle(mark)
+  }
+
+  /// After events were lost: how many flows a dump of conntrack shows for each mark; those not named have none.
+  package mutating func flowsCounted(_ flows: [UInt32: Int], at now: Moment) {
+    self.now = now.instant
+    for id in grants.keys.sorted() {
+      grants[id]?.flows = max(flows[id] ?? 0, 0)
+      idle(id)
+    }
+  }
+
+  package var counts: FirewallCounts {
+    FirewallCounts(
+      leases: leaseCount, grants: grants.count, portElements: portElements, rangeElements: rangeElements)
+  }
+}

@@ -1,0 +1,252 @@
+import Addressing
+import EgressPolicy
+import Timekeeping
+
+extension Firewall {
+  /// Everything staged since the last one; nil when there is nothing, or while one is under way. It may have no changes left (what was staged
+  /// was taken back): settle it as committed then. Timeouts in it count from the time of the latest input.
+  package mutating func takeTransaction() -> StagedTransaction? {
+    guard underWay == nil, !staging.isEmpty else { return nil }
+    var destroyed = ElementGroups()
+    var added = ElementGroups()
+    var renewed = ElementGroups()
+    var changes: [KernelChange] = []
+    if staging.installs {
+      changes += Ruleset(parameters).installation().changes
+      // The previous process' rules and destinations go; its leases and grants were adopted.
+      changes += (AddressRules.sets + [.own4, .own6]).map { .flushSet($0) }
+      if staging.rewrites { changes += Self.learned.map { .flushSet($0) } }
+    }
+    takeAddresses(&destroyed, &added, &renewed)
+    takeGrants(&destroyed, &added, &renewed)
+    takeRules(&destroyed, &added)
+    takeOwn(&destroyed, &renewed)
+    if staging.changesGate || staging.rewrites { takeGate(&destroyed, &renewed) }
+    changes += destroyed.changes { .destroyElements($0, $1) }
+    changes += added.changes { .addElements($0, $1) }
+    changes += renewed.changes { .renewElements($0, $1) }
+    staging.takenAt = now
+    let batch = staging
+    underWay = batch
+    staging = Batch(id: batch.id + 1)
+    return StagedTransaction(
+      id: batch.id, transaction: KernelTransaction(changes), answers: batch.answers.map(\.id),
+      revoked: batch.revoked.sorted(), narrowed: batch.narrowed)
+  }
+
+  private static let learned: [SetName] = [
+    .lease4, .lease6, .lease4Other, .lease6Other, .lease4Port, .lease6Port, .lease4Range, .lease6Range, .grants, .gate,
+  ]
+
+  private mutating func takeAddresses(
+    _ destroyed: inout ElementGroups, _ added: inout ElementGroups, _ renewed: inout ElementGroups
+  ) {
+    if staging.rewrites { staging.addresses = addresses.keys.sorted() }
+    for address in staging.addresses {
+      guard let record = addresses[address] else { continue }
+      let isIPv4 = address.isIPv4
+      if staging.rewrites {
+        for element in record.wanted where now < element.until {
+          added.append(element.element(address, at: now), to: element.key.set(isIPv4: isIPv4))
+        }
+      } else {
+        for element in record.held {
+          guard let kept = record.wanted.first(where: { $0.key == element.key }), kept.mark == element.mark else {
+            // An element with another mark cannot be overwritten, and this one may have ended just now.
+            destroyed.append(element.element(address, at: now), to: element.key.set(isIPv4: isIPv4))
+            continue
+          }
+          if kept.until != element.until {
+            renewed.append(kept.element(address, at: now), to: element.key.set(isIPv4: isIPv4))
+          }
+        }
+        for element in record.wanted
+        where !record.held.contains(where: { $0.key == element.key && $0.mark == element.mark }) {
+          added.append(element.element(address, at: now), to: element.key.set(isIPv4: isIPv4))
+        }
+      }
+      addresses[address]?.held = record.wanted
+      if record.wanted.isEmpty { addresses[address] = record.leases.isEmpty ? nil : addresses[address] }
+    }
+  }
+
+  private mutating func takeGrants(
+    _ destroyed: inout ElementGroups, _ added: inout ElementGroups, _ renewed: inout ElementGroups
+  ) {
+    if staging.rewrites { staging.grants = grants.keys.sorted() }
+    for id in staging.grants {
+      guard let grant = grants[id] else { continue }
+      let isWanted = grant.isWanted(at: now)
+      let left = grant.ruleEnds.map { max($0 - now, .milliseconds(1)) }
+      if staging.rewrites {
+        if isWanted { added.append(SetElement([hostOrderBytes(id)], timeout: left), to: .grants) }
+      } else if isWanted, !grant.isHeld {
+        added.append(SetElement([hostOrderBytes(id)], timeout: left), to: .grants)
+      } else if isWanted, grant.heldUntil != grant.ruleEnds {
+        renewed.append(SetElement([hostOrderBytes(id)], timeout: left), to: .grants)
+      } else if !isWanted, grant.isHeld {
+        destroyed.append(SetElement([hostOrderBytes(id)]), to: .grants)
+      }
+      staging.journal.append(.grant(id, grant))
+      grants[id]?.isHeld = isWanted
+      grants[id]?.heldUntil = isWanted ? grant.ruleEnds : nil
+    }
+  }
+
+  private mutating func takeRules(_ destroyed: inout ElementGroups, _ added: inout ElementGroups) {
+    guard staging.changesRules || staging.installs else { return }
+    for (index, name) in AddressRules.sets.enumerated() {
+      let old = staging.installs ? [] : Set(heldRules[index])
+      let new = Set(rules.elements[index])
+      if !staging.installs {
+        for element in heldRules[index] where !new.contains(element) { destroyed.append(element, to: name) }
+      }
+      for element in rules.elements[index] where !old.contains(element) { added.append(element, to: name) }
+    }
+    staging.journal.append(.heldRules(heldRules))
+    heldRules = rules.elements
+  }
+
+  private mutating func takeOwn(_ destroyed: inout ElementGroups, _ renewed: inout ElementGroups) {
+    if staging.installs {
+      staging.own = own.keys.sorted { ($0.endpoint, $0.transport) < ($1.endpoint, $1.transport) }
+    }
+    var seen: Set<OwnDestination> = []
+    for destination in staging.own where seen.insert(destination).inserted {
+      guard let end = own[destination] else { continue }
+      if let end, end <= now { continue }
+      let address = destination.endpoint.address
+      renewed.append(
+        SetElement(
+          [address.bytes, [destination.transport.rawValue], bigEndianBytes(destination.endpoint.port)],
+          timeout: end.map { $0 - now }),
+        to: AddressSets.of(isIPv4: address.isIPv4).own)
+    }
+  }
+
+  private func takeGate(_ destroyed: inout ElementGroups, _ renewed: inout ElementGroups) {
+    // NFPROTO_IPV4 and NFPROTO_IPV6.
+    for family: UInt8 in [2, 10] {
+      switch gate {
+      case .open: renewed.append(SetElement([[family]]), to: .gate)
+      case .until(let end) where now < end: renewed.append(SetElement([[family]], timeout: end - now), to: .gate)
+      case .closed, .until: destroyed.append(SetElement([[family]]), to: .gate)
+      }
+    }
+  }
+
+  /// The kernel's word on the transaction that is under way; nil when `id` is another.
+  package mutating func settle(_ id: UInt64, _ outcome: CommitOutcome, at now: Moment) -> Settlement? {
+    guard let batch = underWay, batch.id == id else { return nil }
+    switch outcome {
+    case .committed:
+      underWay = nil
+      // Its timeouts began only now.
+      let lateness = max(now.instant - batch.takenAt, .zero)
+      for address in batch.addresses {
+        guard let record = addresses[address], record.lateness < lateness else { continue }
+        addresses[address]?.lateness = lateness
+      }
+      for id in batch.grants {
+        guard let grant = grants[id], !grant.isHeld, grant.changedIn <= batch.id, !grant.isWanted(at: now.instant)
+        else { continue }
+        removeGrant(id)
+      }
+      return Settlement(
+        granted: batch.answers.map(\.id), failed: batch.failed, revoked: batch.revoked.sorted(),
+        narrowed: batch.narrowed, undoneLater: false)
+    case .refused:
+      let later = staging
+      undo(to: 0)
+      staging = Batch(id: later.id + 1)
+      staging.journal = batch.journal
+      underWay = nil
+      undo(to: 0)
+      for id in Set(batch.grants + later.grants).sorted() { forgetUnless(needed: id) }
+      pausedUntil = now.instant + Self.retryPause
+      return Settlement(
+        granted: [], failed: (batch.answers + later.answers).map(\.id) + batch.failed + later.failed, revoked: [],
+        narrowed: [], undoneLater: !later.isEmpty)
+    }
+  }
+
+  private mutating func forgetUnless(needed id: UInt32) {
+    guard let grant = grants[id] else { return }
+    if !grant.isHeld, !grant.isNeeded { removeGrant(id) } else { idle(id) }
+  }
+
+  /// Undoes what the journal of the staged transaction says, back to its length `position`.
+  mutating func undo(to position: Int) {
+    while staging.journal.count > position, let entry = staging.journal.popLast() {
+      switch entry {
+      case .address(let address, let old):
+        put(address, addresses[address], old.map { renewed($0) })
+      case .grant(let id, let old):
+        restore(id, old)
+      case .gate(let old): gate = old
+      case .own(let destination, let old): own[destination] = old
+      case .policy(let policy, let rules):
+        self.policy = policy
+        self.rules = rules
+      case .heldRules(let old): heldRules = old
+      }
+    }
+  }
+
+  /// What comes back has lost its timer perhaps.
+  private func renewed(_ old: AddressRecord) -> AddressRecord {
+    var record = old
+    record.scheduled = nil
+    return record
+  }
+
+  /// Flows and leases have counted on meanwhile; everything else is as it was.
+  private mutating func restore(_ id: UInt32, _ old: Grant?) {
+    guard let current = grants[id] else { return }
+    guard var old else {
+      if current.leases == 0, current.flows == 0 { discard(id) }
+      return
+    }
+    old.flows = current.flows
+    old.leases = current.leases
+    grants[id] = old
+    if old.name == nil, !old.isRevoked, !old.isUnknown { ruleGrants[old.attribution.rule.text] = id }
+  }
+
+  /// A grant that the kernel never held: no record of it stays.
+  private mutating func discard(_ id: UInt32) {
+    removeGrant(id)
+    endedGrants.forget(id)
+  }
+}
+
+/// Elements by set, in order of coming, cut into changes.
+struct ElementGroups: Sendable {
+  /// Elements in one change: a netlink attribute holds 64 KiB, and an element of the widest set takes some 120 octets.
+  static let changeMax = 256
+
+  private var names: [SetName] = []
+  private var elements: [[SetElement]] = []
+
+  mutating func append(_ element: SetElement, to name: SetName) {
+    if let index = names.firstIndex(of: name) {
+      elements[index].append(element)
+    } else {
+      names.append(name)
+      elements.append([element])
+    }
+  }
+
+  func changes(_ change: (SetName, [SetElement]) -> KernelChange) -> [KernelChange] {
+    var changes: [KernelChange] = []
+    for (name, elements) in zip(names, elements) {
+      var start = 0
+      while start < elements.count {
+        let end = min(start + Self.changeMax, elements.count)
+        changes.append(change(name, Array(elements[start..<end])))
+        start = end
+      }
+    }
+    return changes
+  }
+}

@@ -1,0 +1,82 @@
+import Addressing
+import DNSWire
+import EgressPolicy
+import Timekeeping
+
+/// The permission of one rule for one name, or of one rule about addresses. Its id is the mark of the flows that it let out.
+///
+/// It stands while the rule does, and while an address rule, a lease or a live flow needs it.
+struct Grant: Sendable {
+  /// Where a lease under this grant once led: its flows may still live.
+  struct FormerAddress: Sendable {
+    var address: IPAddress
+    var ports: PortSet
+  }
+
+  /// Former addresses remembered per grant; beyond it the grant is judged as a whole.
+  static let formerAddressesMax = 256
+  /// How long a grant stays after its last lease and flow: the event of a flow that began in its last moment comes late.
+  static let linger = TimeSpan.seconds(30)
+
+  var attribution: GrantAttribution
+  /// Index of the name; nil for a rule about addresses.
+  var name: Int?
+  /// The policy has this rule about addresses now.
+  var isStatic = false
+  /// Parts of leases under it.
+  var leases = 0
+  var flows = 0
+  var isRevoked = false
+  /// A previous process' grant of which nothing is known: it lasts until `ruleEnds`.
+  var isUnknown = false
+  /// The rule's `expiresAt` on the monotonic clock.
+  var ruleEnds: Instant?
+  /// The kernel has been sent it, with this end.
+  var isHeld = false
+  var heldUntil: Instant?
+  /// Until when it stays without lease and flow; nil while it has some.
+  var lingersUntil: Instant?
+  var changedIn: UInt64 = 0
+  var former: [FormerAddress] = []
+  var formerOverflowed = false
+  /// For a rule about addresses: where it let flows out and another rule does so now.
+  var formerPlan: [AddressPlanEntry] = []
+
+  init(_ attribution: GrantAttribution, name: Int?) {
+    self.attribution = attribution
+    self.name = name
+  }
+
+  var isNeeded: Bool { isStatic || leases > 0 || flows > 0 || isUnknown }
+
+  func isWanted(at now: Instant) -> Bool {
+    if isRevoked { return false }
+    if let ruleEnds, ruleEnds <= now { return false }
+    return isNeeded || lingersUntil.map { now < $0 } ?? false
+  }
+
+  /// False when there is no room.
+  mutating func remember(_ entry: AddressPlanEntry) -> Bool {
+    guard formerPlan.count < Self.formerAddressesMax else { return false }
+    formerPlan.append(entry)
+    return true
+  }
+
+  mutating func remember(_ address: IPAddress, _ ports: PortSet) {
+    if former.contains(where: { $0.address == address && $0.ports == ports }) { return }
+    if former.count == Self.formerAddressesMax {
+      // Without a live flow nothing under the old ones can be alive but what began within `linger`.
+      formerOverflowed = flows > 0
+      former.removeFirst(Self.formerAddressesMax / 2)
+    }
+    former.append(FormerAddress(address: address, ports: ports))
+  }
+}
+
+/// A name that has leases or grants.
+struct NameRecord: Sendable {
+  var name: DomainName
+  var leases = 0
+  /// By the rule's text; few.
+  var grants: [(rule: String, id: UInt32)] = []
+}
