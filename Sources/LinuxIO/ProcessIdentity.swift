@@ -103,3 +103,8 @@ package enum ProcessIdentity {
     return nil
   }
 }
+
+extension ProcessIdentity {
+  /// Ends the process at once: what other threads were doing is cut. The corresponding C function is `_exit`.
+  package static func exit(_ status: Int32) -> Never { _exit(status) }
+}

@@ -1,0 +1,105 @@
+import HTTPWire
+import LinuxIO
+import Timekeeping
+
+/// What to do on the connection after a request.
+enum Reply: Sendable {
+  case answer(HTTPResponse)
+  case octetsThenClose([UInt8])
+  case reset
+}
+
+/// Judges requests as a strict Event Hubs would: more strictly than the service wherever the service might shrug.
+final class Hub: Sendable {
+  private let authorization: Authorization
+  private let faults: FaultScript
+  private let ledger: Ledger
+  private let name: String?
+  private let sizeLimit: Int
+
+  /// `name` nil: any hub.
+  init(authorization: Authorization, faults: FaultScript, ledger: Ledger, name: String?, sizeLimit: Int) {
+    self.authorization = authorization
+    self.faults = faults
+    self.ledger = ledger
+    self.name = name
+    self.sizeLimit = sizeLimit
+  }
+
+  /// Blocks for a `slow` fault and for the ledger.
+  func reply(to request: HTTPRequest) -> Reply {
+    do throws(Refusal) {
+      let texts = try judge(request)
+      guard let fault = faults.next() else { return .answer(try store(texts)) }
+      return try play(fault, texts)
+    } catch {
+      log("refused \(error.status): \(error.detail)")
+      return .answer(error.response)
+    }
+  }
+
+  private func judge(_ request: HTTPRequest) throws(Refusal) -> [[UInt8]] {
+    try authorization.check(request, at: SystemTime.wall())
+    let parts = request.path.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 3, parts[0].isEmpty, !parts[1].isEmpty, parts[2] == "messages" else {
+      throw Refusal(404, "the path is /HUB/messages, not \(request.path)")
+    }
+    guard name == nil || parts[1] == name ?? "" else { throw Refusal(404, "there is no hub \(parts[1])") }
+    guard request.method == "POST" else { throw Refusal(405, "messages are POSTed, not \(request.method)") }
+    guard request.parameters("api-version") == ["2014-01"] else {
+      throw Refusal(400, "api-version must be given once, as 2014-01")
+    }
+    if let other = request.query.first(where: { !["api-version", "timeout"].contains($0.name) }) {
+      throw Refusal(400, "unknown parameter \(other.name)")
+    }
+    let types = request.headers.values("Content-Type")
+    guard types == [Array(EventBatch.contentType.utf8)] else {
+      throw Refusal(400, "Content-Type must be exactly \(EventBatch.contentType)")
+    }
+    guard !request.headers.contains("Content-Encoding") else { throw Refusal(400, "Content-Encoding is not taken") }
+    return try EventBatch.parse(request.body, limit: sizeLimit)
+  }
+
+  private func store(_ texts: [[UInt8]]) throws(Refusal) -> HTTPResponse {
+    do throws(Errno) {
+      let partition = try ledger.append(texts, at: SystemTime.wall())
+      log("stored \(texts.count) in partition \(partition)")
+    } catch {
+      throw Refusal(500, "ledger: \(error)")
+    }
+    return HTTPResponse(status: 201, headers: ["Content-Type": "application/xml; charset=utf-8"])
+  }
+
+  private func play(_ fault: Fault, _ texts: [[UInt8]]) throws(Refusal) -> Reply {
+    log("fault \(fault)")
+    switch fault {
+    case .status(let status): throw Refusal(status, "scripted")
+    case .statusAfterStore(let status):
+      _ = try store(texts)
+      throw Refusal(status, "scripted")
+    case .reset: return .reset
+    case .resetAfterStore:
+      _ = try store(texts)
+      return .reset
+    case .truncate:
+      _ = try store(texts)
+      return .octetsThenClose(Array("HTTP/1.1 201 Created\r\nContent-Le".utf8))
+    case .garbage:
+      _ = try store(texts)
+      return .octetsThenClose(Array("\u{0}\u{1}this is not HTTP\r\n\r\n".utf8))
+    case .slow(let span):
+      // A poll of nothing is the only sleep that is not counted anew after a signal.
+      _ = try? EventPoll().wait(timeout: span)
+      return .answer(try store(texts))
+    case .retryAfter(let seconds):
+      var response = Refusal(503, "scripted").response
+      response.headers.set("Retry-After", String(seconds))
+      return .answer(response)
+    }
+  }
+}
+
+/// One line for people; a reader that does not read costs the line.
+func log(_ text: String) {
+  try? StandardStreams.error.write("eventhub-local: \(text)\n", patience: .milliseconds(100))
+}
