@@ -30,4 +30,10 @@ struct AliasChain {
     guard aliases.isEmpty else { throw .aliasOutsideChain }
     return chain
   }
+
+  /// Whether the name at `offset` is one of the chain's, its end included.
+  func contains(_ offset: Int, in message: Message) -> Bool {
+    message.namesAreEqual(offset, end)
+      || records.contains { message.namesAreEqual(message.records[$0].ownerOffset, offset) }
+  }
 }

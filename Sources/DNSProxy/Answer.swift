@@ -67,13 +67,19 @@ extension Answer {
         try composer.append(record, of: message, ttl: min(record.ttl, DNSProxySettings.ttlMax))
       }
       for record in message.records where record.section == .answer && record.recordClass == .in {
-        guard record.type == type || isDNSSECWanted && record.type == .rrsig, record.type != .cname,
-          message.namesAreEqual(record.ownerOffset, chain.end)
-        else { continue }
+        let isSignature = isDNSSECWanted && record.type == .rrsig && type != .rrsig
+        if isSignature {
+          // What was rewritten is no longer what was signed.
+          guard !composer.didRewrite, chain.contains(record.ownerOffset, in: message) else { continue }
+        } else {
+          guard record.type == type, type != .cname, message.namesAreEqual(record.ownerOffset, chain.end) else {
+            continue
+          }
+        }
         let ttl = min(record.ttl, DNSProxySettings.ttlMax)
         lifetime = min(lifetime, ttl)
         try composer.append(record, of: message, ttl: ttl)
-        guard record.type == type else { continue }
+        if isSignature { continue }
         found = true
         if let address = message.address(of: record) { addresses.append(AnsweredAddress(address, ttl: ttl)) }
       }
@@ -97,7 +103,6 @@ extension Answer {
     guard !(found && message.responseCode == .nameError) else { throw .contradiction }
     guard addresses.count <= DNSProxySettings.answerAddressesMax else { throw .tooManyAddresses }
     var reply = Reply(composed: composer.bytes, questionEnd: question.end)
-    // What was rewritten is no longer what was signed.
     if composer.didRewrite { reply.flags &= ~0x0020 }
     return Answer(
       reply: reply, responseCode: message.responseCode, addresses: addresses,

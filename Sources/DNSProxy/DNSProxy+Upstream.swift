@@ -70,7 +70,8 @@ extension DNSProxy {
 
   /// The first try of a query.
   mutating func start(_ asking: Asking, at now: Moment, using generator: inout some RandomNumberGenerator) {
-    guard transactions.count < DNSProxySettings.pendingQueriesMax else {
+    // The daemon's own look-ups are few, and a busy workload must not keep records from their hub.
+    guard transactions.count < DNSProxySettings.pendingQueriesMax || !asking.isClient else {
       counters.overload += 1
       fail(asking, DNSReason.overload, .notReady, "too many queries under way", at: now)
       return
@@ -94,7 +95,14 @@ extension DNSProxy {
     _ transaction: Transaction, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
     var transaction = transaction
+    var draws = 0
     repeat {
+      guard draws < DNSProxySettings.drawsMax else {
+        counters.overload += 1
+        fail(transaction.asking, DNSReason.overload, .notReady, "no identifier is free", at: now)
+        return
+      }
+      draws += 1
       let random = generator.next()
       transaction.id = UInt16(truncatingIfNeeded: random)
       let high = UInt32(truncatingIfNeeded: random >> 32)

@@ -1,8 +1,3 @@
-import Addressing
-import DNSWire
-import EgressPolicy
-import Timekeeping
-
 // DNSProxy: the life of a query, from the workload's socket to its answer. Sans-I/O: inputs are methods, effects come
 // out of `nextAction` in order.
 //
@@ -35,6 +30,11 @@ import Timekeeping
 //
 // Failures. Bytes that are no query are counted and dropped, or answered FORMERR when their header can be read. Tables
 // that are full answer SERVFAIL. Every reply to a client that sent EDNS says why in an Extended DNS Error (RFC 8914).
+
+import Addressing
+import DNSWire
+import EgressPolicy
+import Timekeeping
 
 /// The DNS proxy as a state machine.
 package struct DNSProxy: Sendable {

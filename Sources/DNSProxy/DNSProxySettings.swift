@@ -24,6 +24,9 @@ package struct DNSProxySettings: Sendable {
   package static let replySizeMin = 512
   /// Sends of one query upstream at most, resending by TCP not counted; with more upstreams than this, one each.
   package static let triesMin = 3
+  /// Draws of socket and identifier until one is free: with full tables and one socket seven of eight draws are, so
+  /// only a broken generator gets here.
+  static let drawsMax = 64
   /// How long an answer waits for its lease: the kernel takes microseconds, the client gives up after five seconds.
   package static let leaseTimeout = TimeSpan.seconds(3)
 

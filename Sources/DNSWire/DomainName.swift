@@ -110,7 +110,9 @@ package struct DomainName: Sendable {
 extension DomainName: Hashable, Comparable {
   package static func == (left: Self, right: Self) -> Bool {
     guard left.wire.count == right.wire.count else { return false }
-    for index in left.wire.indices where lowercased(left.wire[index]) != lowercased(right.wire[index]) { return false }
+    for index in left.wire.indices where left.wire[index] != right.wire[index] {
+      guard lowercased(left.wire[index]) == lowercased(right.wire[index]) else { return false }
+    }
     return true
   }
 
@@ -175,4 +177,5 @@ extension DomainName: CustomStringConvertible {
 }
 
 /// ASCII case folding (RFC 4343). A length octet is at most 63 and is never a letter.
+@inline(__always)
 package func lowercased(_ octet: UInt8) -> UInt8 { octet &- 0x41 < 26 ? octet | 0x20 : octet }

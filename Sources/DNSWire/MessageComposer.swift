@@ -112,21 +112,31 @@ package struct MessageComposer: Sendable {
       return
     }
     enterQuestionLabels()
-    var entered: [Int] = []
+    // This name's own labels are entered as it is written, and not compared with before it is complete.
+    let known = labels.count
     var at = firstLabel(other, start)
     while other[at] != 0 {
-      if let known = labels.first(where: { namesAreEqual(bytes, $0, other, at) }) {
-        appendWord(0xc000 | UInt16(truncatingIfNeeded: known), to: &bytes)
-        enter(entered)
+      if let equal = writtenLabel(among: known, equalTo: at, of: other) {
+        appendWord(0xc000 | UInt16(truncatingIfNeeded: equal), to: &bytes)
         return
       }
-      entered.append(bytes.count)
+      if bytes.count <= Self.pointerMax, labels.count < Self.labelsMax { labels.append(bytes.count) }
       let next = at + 1 + Int(other[at])
       bytes.append(contentsOf: other[at..<next])
       at = firstLabel(other, next)
     }
     bytes.append(0)
-    enter(entered)
+  }
+
+  /// Of the first `count` labels, the offset of the one that begins the same name.
+  private func writtenLabel(among count: Int, equalTo at: Int, of other: [UInt8]) -> Int? {
+    for index in 0..<count {
+      let label = labels[index]
+      // Most differ in the length or the first letter already.
+      guard bytes[label] == other[at], lowercased(bytes[label + 1]) == lowercased(other[at + 1]) else { continue }
+      if namesAreEqual(bytes, label, other, at) { return label }
+    }
+    return nil
   }
 
   private mutating func enterQuestionLabels() {
@@ -136,11 +146,6 @@ package struct MessageComposer: Sendable {
       labels.append(at)
       at += 1 + Int(bytes[at])
     }
-  }
-
-  /// Only when the name is complete: a half-written one cannot be compared with.
-  private mutating func enter(_ offsets: [Int]) {
-    for offset in offsets where offset <= Self.pointerMax && labels.count < Self.labelsMax { labels.append(offset) }
   }
 
   private mutating func putWord(_ value: UInt16, at index: Int) {

@@ -31,7 +31,7 @@ func endOfName(_ bytes: [UInt8], at start: Int, compressed: Bool = true) throws(
   }
 }
 
-/// Calls `body` with the offset of each label's length octet, leftmost first. The name was checked by `endOfName`.
+/// Where the next label's length octet is, once pointers are followed. The name was checked by `endOfName`.
 @inline(__always)
 func firstLabel(_ bytes: [UInt8], _ at: Int) -> Int {
   var at = at

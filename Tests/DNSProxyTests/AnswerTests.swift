@@ -182,6 +182,21 @@ import Timekeeping
     #expect(!reply.header.isAuthenticData)
   }
 
+  @Test func signaturesPassOnlyToWhoWantsThem() throws {
+    let signature = Record(owner: "www.acme.test", type: .rrsig, ttl: 9, data: [UInt8](repeating: 0, count: 19))
+    let stray = Record(owner: "other.test", type: .rrsig, ttl: 9, data: [UInt8](repeating: 0, count: 19))
+    for isWanted in [true, false] {
+      var stage = Stage()
+      let edns = EDNS(payloadSize: 1232, isDNSSECWanted: isWanted)
+      let query = try stage.receive(Stage.query("www.acme.test", edns: edns)).onlyUpstream()
+      let lease = try stage.respond(
+        query, [.alias("www.acme.test", "e.test"), signature, .a("e.test", "198.51.100.1"), stray]
+      ).onlyLease()
+      let (reply, _) = try stage.settle(lease).onlyReply()
+      #expect(reply.records.map(\.type) == (isWanted ? [.cname, .rrsig, .a] : [.cname, .a]))
+    }
+  }
+
   @Test func authenticDataReachesOnlyWhoAsked() throws {
     for (flags, isWanted, expected) in [(UInt16(0x0100), false, false), (0x0120, false, true), (0x0100, true, true)] {
       var stage = Stage()

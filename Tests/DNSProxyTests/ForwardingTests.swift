@@ -192,6 +192,24 @@ import Timekeeping
     for _ in 0..<DNSProxySettings.pendingQueriesMax { _ = try stage.ask("www.acme.test").onlyUpstream() }
     let (reply, facts) = try stage.ask("www.acme.test").onlyReply()
     #expect(reply.responseCode == .serverFailure && facts?.reason == "OVERLOAD")
+    stage.proxy.resolveForDaemon(.root, token: 1, at: stage.now, using: &stage.generator)
+    #expect(stage.drain().count == 2, "the daemon is not turned away")
+  }
+
+  @Test func brokenGeneratorEndsInFailureAndNotInALoop() throws {
+    struct Constant: RandomNumberGenerator {
+      mutating func next() -> UInt64 { 5 }
+    }
+    var stage = Stage()
+    var generator = Constant()
+    for _ in 0..<2 {
+      stage.proxy.receive(
+        ClientQuery(client: 1, source: Stage.client, isTCP: false, bytes: Stage.query("www.acme.test")),
+        policy: stage.policy, gate: .open, at: stage.now, using: &generator)
+    }
+    let actions = stage.drain()
+    _ = try Array(actions.prefix(1)).onlyUpstream()
+    #expect(try Array(actions.dropFirst()).onlyReply().facts?.reason == "OVERLOAD")
   }
 
   @Test func daemonLookUpIsNotSubjectToThePolicy() throws {
