@@ -1,0 +1,175 @@
+import EgressPolicy
+
+extension Ruleset {
+  private static let portProtocols: [UInt8] = [6, 17]
+  private static let loopback4: [UInt8] = [127, 0, 0, 1]
+  private static let loopback6: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+  private static let loopbackName = "lo"
+  /// DNS (RFC 1035 §4.2).
+  private static let dnsPort: UInt16 = 53
+  /// RFC 4861 and RFC 4890 §4.4: router and neighbour discovery (133–136), and the listener reports (131, 132, 143) without which a switch
+  /// that snoops never forwards a neighbour solicitation. All of them end at the link.
+  private static let linkLocalControl: [UInt8] = [131, 132, 133, 134, 135, 136, 143]
+
+  /// Chains that others jump to come first.
+  var chains: [RuleChain] { [refuse, judge, permitPort, permit, steer, out, into] }
+
+  /// The mark says why the flow is denied. TCP and UDP go where nobody listens: refused at once, and the flow with its original destination is
+  /// an ordinary conntrack entry. Others have no such place and end at `out`.
+  private var refuse: RuleChain {
+    var chain = RuleChain(.refuse)
+    chain.add(.counter, counting: .refusedFlows)
+    if parameters.enforces { chain.add(.protocols(Self.portProtocols), .redirect(parameters.closedPort)) }
+    return chain
+  }
+
+  /// A look-up set the mark. A grant that has ended (`expiresAt`, with nobody there to take its addresses out) is no grant.
+  private var judge: RuleChain {
+    var chain = RuleChain(.judge)
+    chain.add(.connectionMarkIn(.grants), .counter, .accept, counting: .permittedFlows)
+    chain.add(.connectionMarkMasked(mask: FlowMark.reservedBit, value: FlowMark.reservedBit), .goTo(.refuse))
+    chain.add(.setConnectionMark(FlowMark.deniedByDefault), .goTo(.refuse))
+    return chain
+  }
+
+  /// A missing key ends the rule, so the look-up is the verdict. Leases come before address rules: a lease exists only where the rule for its name
+  /// comes before the rules for its address.
+  private var permitPort: RuleChain {
+    var chain = RuleChain(.permitPort)
+    for (sets, address) in Self.families {
+      let service = [address, .protocolNumber, .destinationPort]
+      chain.add(.setConnectionMarkFrom(sets.leasePort, service), .goTo(.judge))
+      chain.add(.setConnectionMarkFrom(sets.leaseRange, service), .goTo(.judge))
+      chain.add(.setConnectionMarkFrom(sets.lease, [address]), .goTo(.judge))
+      chain.add(.setConnectionMarkFrom(sets.blockPort, service), .goTo(.judge))
+      chain.add(.setConnectionMarkFrom(sets.block, [address]), .goTo(.judge))
+    }
+    chain.add(.setConnectionMark(FlowMark.deniedByDefault), .goTo(.refuse))
+    return chain
+  }
+
+  private var permit: RuleChain {
+    var chain = RuleChain(.permit)
+    chain.add(.protocols(Self.portProtocols), .goTo(.permitPort))
+    for (sets, address) in Self.families {
+      chain.add(.setConnectionMarkFrom(sets.leaseOther, [address]), .goTo(.judge))
+      chain.add(.setConnectionMarkFrom(sets.lease, [address]), .goTo(.judge))
+      chain.add(.setConnectionMarkFrom(sets.block, [address]), .goTo(.judge))
+    }
+    chain.add(.setConnectionMark(FlowMark.deniedByDefault), .goTo(.refuse))
+    return chain
+  }
+
+  /// Sees the first packet of each flow that the pod begins, before any address translation.
+  private var steer: RuleChain {
+    var chain = RuleChain(.steer, .init(kind: .nat, hook: .output, priority: -100, drops: false))
+    for (sets, address) in Self.families {
+      chain.add(
+        .socketUser(parameters.ownUser), .packetMark(parameters.ownMark),
+        .fieldsIn(sets.own, [address, .protocolNumber, .destinationPort]), .setConnectionMark(FlowMark.own), .accept)
+    }
+    if let port = parameters.apiPort {
+      chain.add(
+        .outputInterface(Self.loopbackName), .protocols([6]), .destinationPort(port),
+        .socketUser(parameters.ownUser, .notEqual), .setConnectionMark(FlowMark.deniedAPI),
+        .redirect(parameters.closedPort))
+    }
+    for (isIPv4, port) in [(true, parameters.dnsPort4), (false, parameters.dnsPort6)] {
+      if let port {
+        chain.add(
+          .family(ipv4: isIPv4), .protocols(Self.portProtocols), .destinationPort(Self.dnsPort),
+          .setConnectionMark(FlowMark.steeredDNS), .counter, .redirect(port), counting: .steeredQueries)
+        if parameters.refusesDirectDNS, parameters.enforces {
+          chain.add(
+            .outputInterface(Self.loopbackName), .family(ipv4: isIPv4), .protocols(Self.portProtocols),
+            .destinationPort(port), .setConnectionMark(FlowMark.deniedByDefault), .goTo(.refuse))
+        }
+      } else {
+        chain.add(
+          .family(ipv4: isIPv4), .protocols(Self.portProtocols), .destinationPort(Self.dnsPort),
+          .setConnectionMark(FlowMark.deniedByDefault), .goTo(.refuse))
+      }
+    }
+    chain.add(.outputInterface(Self.loopbackName), .accept)
+    chain.add(.familyIn(.gate), .goTo(.permit))
+    chain.add(.setConnectionMark(FlowMark.deniedByGate), .goTo(.refuse))
+    return chain
+  }
+
+  /// Every packet that leaves. Address translation has happened, but the output interface is still that of the original destination, so
+  /// what was redirected is told by mark, address and port.
+  private var out: RuleChain {
+    var chain = RuleChain(.out, .init(kind: .filter, hook: .output, priority: 0, drops: parameters.enforces))
+    for (sets, address) in Self.families {
+      chain.add(
+        .socketUser(parameters.ownUser), .packetMark(parameters.ownMark),
+        .fieldsIn(sets.own, [address, .protocolNumber, .destinationPort]), .accept)
+    }
+    if let port = parameters.apiPort {
+      chain.add(
+        .outputInterface(Self.loopbackName), .protocols([6]), .destinationPort(port),
+        .socketUser(parameters.ownUser, .notEqual), .drop)
+    }
+    // A packet that meets a leftover entry of one of our own queries is not translated and so still goes to port 53.
+    chain.add(
+      .protocols(Self.portProtocols), .destinationPort(Self.dnsPort), .counter, .drop, counting: .strayQueries)
+    chain.add(.outputInterface(Self.loopbackName), .accept)
+    chain.add(.connectionMarkIn(.grants), .accept)
+    chain.add(.direction(isReply: true), .connectionMark(FlowMark.ingress), .accept)
+    for (isIPv4, loopback, dns) in [
+      (true, Self.loopback4, parameters.dnsPort4), (false, Self.loopback6, parameters.dnsPort6),
+    ] {
+      chain.add(
+        .connectionMarkMasked(mask: FlowMark.reservedBit, value: FlowMark.reservedBit), .family(ipv4: isIPv4),
+        .destinationAddress(loopback), .protocols(Self.portProtocols), .destinationPort(parameters.closedPort), .accept)
+      if let dns {
+        chain.add(
+          .connectionMark(FlowMark.steeredDNS), .family(ipv4: isIPv4), .destinationAddress(loopback),
+          .protocols(Self.portProtocols), .destinationPort(dns), .accept)
+      }
+    }
+    chain.add(.icmpv6Types(Self.linkLocalControl), .accept)
+    // Any rule that reads conntrack's bytes switches accounting on in this namespace, where /proc/sys cannot be written.
+    chain.add(.countsBytes, .counter)
+    if parameters.enforces {
+      chain.add(.counter, .drop, counting: .droppedOut)
+    } else {
+      chain.add(.counter, counting: .droppedOut)
+    }
+    return chain
+  }
+
+  /// What may begin a flow from outside. Everything else that is new is dropped before it makes an entry: else the next packet of a server whose flow was
+  /// cut would begin a flow of its own, to which the workload's packets were replies.
+  private var into: RuleChain {
+    var chain = RuleChain(.into, .init(kind: .filter, hook: .input, priority: 0, drops: false))
+    chain.add(.inputInterface(Self.loopbackName), .accept)
+    let begins: [Statement] = [.connectionState(.new), .protocols([6]), .isConnectionRequest]
+    let accept: [Statement] = [.setConnectionMark(FlowMark.ingress), .accept]
+    if let port = parameters.apiPort, parameters.ingress != .tcp {
+      chain.rules.append(.init(statements: begins + [.destinationPort(port)] + accept))
+    }
+    switch parameters.ingress {
+    case .tcp: chain.rules.append(.init(statements: begins + accept))
+    case .none: break
+    case .ports(let ports):
+      if !ports.tcp.isEmpty {
+        chain.rules.append(.init(statements: begins + [.destinationPorts(ports.tcp)] + accept))
+      }
+      if !ports.udp.isEmpty {
+        chain.rules.append(
+          .init(
+            statements: [.connectionState(.new), .protocols([17]), .destinationPorts(ports.udp)] + accept))
+      }
+    }
+    if parameters.enforces {
+      chain.add(
+        .connectionState(.new), .protocols(Self.portProtocols), .counter, .drop, counting: .droppedIn)
+    }
+    return chain
+  }
+
+  private static let families: [(sets: AddressSets, address: PacketField)] = [
+    (.ipv4, .ipv4Destination), (.ipv6, .ipv6Destination),
+  ]
+}

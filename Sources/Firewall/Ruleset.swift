@@ -1,0 +1,106 @@
+import Addressing
+import EgressPolicy
+
+/// The table `inet sallyport`: its sets and its chains.
+///
+/// Needs only expressions that AKS's Kata guest has: meta, ct, payload, cmp, bitwise, lookup, immediate, counter, redir (and byteorder
+/// for the counting rule); never log, reject, socket, fib, limit.
+package struct Ruleset: Sendable {
+  package let parameters: FirewallParameters
+
+  package init(_ parameters: FirewallParameters) { self.parameters = parameters }
+
+  /// One batch that brings the table up, from nothing or over one that stands, without a gap. Sets that are there keep their elements
+  /// (leases, grants, the gate); chains get their rules anew.
+  package func installation() -> KernelTransaction {
+    let chains = chains
+    var changes: [KernelChange] = [.addTable]
+    changes += sets.map { .addSet($0) }
+    changes += chains.map { .addChain($0.definition) }
+    changes += chains.map { .flushChain($0.definition.name) }
+    for chain in chains {
+      changes += chain.rules.map { .appendRule(RuleDefinition(chain.definition.name, $0.statements)) }
+    }
+    return KernelTransaction(changes)
+  }
+
+  /// Where the counters stand once installed.
+  package var counterPlaces: [RuleCounterPlace] {
+    chains.flatMap { chain in
+      chain.rules.enumerated().compactMap { index, rule in
+        rule.counter.map { RuleCounterPlace(counter: $0, chain: chain.definition.name, rule: index) }
+      }
+    }
+  }
+
+  /// `delete table`: only for an explicit uninstall, or when the kernel refuses the installation because an older version's sets differ: then this
+  /// and the installation go in one transaction.
+  package static let removal = KernelTransaction([.addTable, .deleteTable])
+
+  /// The sets with their sizes. A size also fixes the first hash table (8 octets × 4/3 × size, until it first shrinks).
+  package var sets: [SetDefinition] {
+    let limits = parameters.limits
+    var sets: [SetDefinition] = []
+    for address in [KeyPart.ipv4Address, .ipv6Address] {
+      let names = AddressSets.of(isIPv4: address == .ipv4Address)
+      let service = [address, .protocolNumber, .port]
+      sets += [
+        SetDefinition(
+          names.lease, key: [address], mapsToMark: true, hasTimeouts: true, sizeMax: roomy(limits.leasesMax)),
+        SetDefinition(
+          names.leaseOther, key: [address], mapsToMark: true, hasTimeouts: true, sizeMax: roomy(limits.otherElementsMax)
+        ),
+        SetDefinition(
+          names.leasePort, key: service, mapsToMark: true, hasTimeouts: true, sizeMax: roomy(limits.portElementsMax)),
+        SetDefinition(
+          names.leaseRange, key: service, mapsToMark: true, isInterval: true, hasTimeouts: true,
+          sizeMax: roomy(limits.rangeElementsMax)),
+        SetDefinition(names.block, key: [address], mapsToMark: true, isInterval: true),
+        SetDefinition(names.blockPort, key: service, mapsToMark: true, isInterval: true),
+        SetDefinition(names.own, key: service, hasTimeouts: true, sizeMax: roomy(limits.ownMax)),
+      ]
+    }
+    sets.append(SetDefinition(.grants, key: [.mark], hasTimeouts: true, sizeMax: roomy(limits.grantsMax)))
+    sets.append(SetDefinition(.gate, key: [.family], hasTimeouts: true, sizeMax: 16))
+    return sets
+  }
+
+  /// Half as much again: within a transaction a renewed element counts twice, and an expired one counts until the kernel collects it.
+  private func roomy(_ max: Int) -> UInt32 { UInt32(clamping: max + max / 2) }
+}
+
+/// The sets of one family.
+struct AddressSets: Sendable {
+  let lease, leaseOther, leasePort, leaseRange, block, blockPort, own: SetName
+
+  static let ipv4 = AddressSets(
+    lease: .lease4, leaseOther: .lease4Other, leasePort: .lease4Port, leaseRange: .lease4Range, block: .block4,
+    blockPort: .block4Port, own: .own4)
+  static let ipv6 = AddressSets(
+    lease: .lease6, leaseOther: .lease6Other, leasePort: .lease6Port, leaseRange: .lease6Range, block: .block6,
+    blockPort: .block6Port, own: .own6)
+
+  static func of(isIPv4: Bool) -> AddressSets { isIPv4 ? ipv4 : ipv6 }
+}
+
+/// A chain with its rules.
+struct RuleChain: Sendable {
+  struct Rule: Sendable {
+    var statements: [Statement]
+    var counter: RuleCounter?
+  }
+
+  var definition: ChainDefinition
+  var rules: [Rule] = []
+
+  init(_ name: ChainName, _ base: ChainDefinition.Base? = nil) { definition = ChainDefinition(name, base: base) }
+
+  mutating func add(_ statements: Statement..., counting counter: RuleCounter? = nil) {
+    rules.append(Rule(statements: statements, counter: counter))
+  }
+}
+
+/// A mark as an element's key: host order, as the kernel compares it. Sallyport runs on little-endian machines (x86-64 and arm64).
+func hostOrderBytes(_ mark: UInt32) -> [UInt8] { bigEndianBytes(mark.byteSwapped) }
+
+func hostOrder(_ bytes: [UInt8]) -> UInt32 { bytes.reversed().reduce(0) { $0 << 8 | UInt32($1) } }
