@@ -79,7 +79,8 @@ package final class ConntrackTable {
       let chunk = entries[start..<min(start + Self.deletionsMax, entries.count)]
       var gone: Set<Int> = []
       var failure: Int32 = 0
-      try requests.exchangeMany(count: chunk.count, MessageType.conntrackDelete, operation: "delete flows") { index, request in
+      try requests.exchangeMany(count: chunk.count, MessageType.conntrackDelete, operation: "delete flows") {
+        index, request in
         let entry = chunk[start + index]
         request.attribute(tuple: entry.original)
         if entry.identifier != 0 { request.attribute(ConntrackAttribute.identifier, bigEndian: entry.identifier) }

@@ -36,7 +36,8 @@ extension RuleComposer {
         requireProtocol(numbers[0])
       } else {
         loadMeta(NFT_META_L4PROTO)
-        lookUpAnonymous(AnonymousSet(type: KeyPart.protocolNumber.type, elements: numbers.map { SetElement([[$0]]) }), addSet)
+        lookUpAnonymous(
+          AnonymousSet(type: KeyPart.protocolNumber.type, elements: numbers.map { SetElement([[$0]]) }), addSet)
       }
     case .destinationPort(let port, let comparison):
       load(.destinationPort)

@@ -10,7 +10,8 @@ extension KernelTests {
     static let leases = SetDefinition(
       SetName(rawValue: "lease4"), key: [.ipv4Address], mapsToMark: true, hasTimeouts: true)
     static let ports = SetDefinition(
-      SetName(rawValue: "lease6_port"), key: [.ipv6Address, .protocolNumber, .port], mapsToMark: true, hasTimeouts: true)
+      SetName(rawValue: "lease6_port"), key: [.ipv6Address, .protocolNumber, .port], mapsToMark: true, hasTimeouts: true
+    )
     static let blocks = SetDefinition(
       SetName(rawValue: "allow4"), key: [.ipv4Address], mapsToMark: true, isInterval: true, hasTimeouts: true)
     static let portBlocks = SetDefinition(
@@ -101,8 +102,9 @@ extension KernelTests {
         for socket in try Self.sockets([Self.leases]) {
           let name = Self.leases.name
           #expect(socket.commit(KernelTransaction([.addElements(name, [Self.lease(1)])])) == .committed)
-          guard case .refused(let refusal) = socket.commit(
-            KernelTransaction([.addTable, .addElements(name, [Self.lease(1, mark: 8)])]))
+          guard
+            case .refused(let refusal) = socket.commit(
+              KernelTransaction([.addTable, .addElements(name, [Self.lease(1, mark: 8)])]))
           else {
             Issue.record("was committed")
             return
@@ -118,8 +120,9 @@ extension KernelTests {
           let name = Self.leases.name
           let two = [Self.lease(1), Self.lease(2)]
           #expect(socket.commit(KernelTransaction([.addElements(name, two)])) == .committed)
-          guard case .refused(let refusal) = socket.commit(
-            KernelTransaction([.deleteElements(name, [Self.lease(1)]), .deleteElements(name, [Self.lease(3)])]))
+          guard
+            case .refused(let refusal) = socket.commit(
+              KernelTransaction([.deleteElements(name, [Self.lease(1)]), .deleteElements(name, [Self.lease(3)])]))
           else {
             Issue.record("was committed")
             return
@@ -172,12 +175,16 @@ extension KernelTests {
           #expect(read.map(\.last) == expected.map(\.last))
           #expect(read.map(\.mark) == expected.map(\.mark))
           let listed = shell("nft list table inet \(socket.table)")
-          for text in ["10.0.0.0/16 : 0x00000001", "10.1.0.0/16 : 0x00000002", "192.0.2.7 : 0x00000004", "240.0.0.0/4 : 0x00000005"] {
+          for text in [
+            "10.0.0.0/16 : 0x00000001", "10.1.0.0/16 : 0x00000002", "192.0.2.7 : 0x00000004",
+            "240.0.0.0/4 : 0x00000005",
+          ] {
             #expect(listed.contains(text), "\(text) in \(listed)")
           }
           // Renewal and removal work on ranges too.
           #expect(socket.commit(KernelTransaction([.renewElements(name, Self.ranges)])) == .committed)
-          #expect(socket.commit(KernelTransaction([.destroyElements(name, [Self.ranges[1], Self.ranges[3]])])) == .committed)
+          #expect(
+            socket.commit(KernelTransaction([.destroyElements(name, [Self.ranges[1], Self.ranges[3]])])) == .committed)
           #expect(try socket.elements(of: Self.blocks).map(\.mark) == [3, 1, 4])
           #expect(socket.commit(KernelTransaction([.destroyElements(name, Self.ranges)])) == .committed)
           #expect(try socket.elements(of: Self.blocks).isEmpty)

@@ -17,23 +17,32 @@ final class TestSocket: @unchecked Sendable {
   static func tcp(to host: String, _ port: Int) -> TestSocket { open(host, port, SOCK_STREAM, listens: false) }
   static func udp(to host: String, _ port: Int) -> TestSocket { open(host, port, SOCK_DGRAM, listens: false) }
   /// `::` serves both families.
-  static func tcpListener(_ host: String = "::", _ port: Int) -> TestSocket {
+  static func tcpListener(_ port: Int, _ host: String = "::") -> TestSocket {
     open(host, port, SOCK_STREAM, listens: true)
   }
-  static func udpListener(_ host: String = "::", _ port: Int) -> TestSocket {
+  static func udpListener(_ port: Int, _ host: String = "::") -> TestSocket {
     open(host, port, SOCK_DGRAM, listens: true)
   }
 
-  private static func open(_ host: String, _ port: Int, _ type: __socket_type, listens: Bool) -> TestSocket {
+  /// For echo requests that we write ourselves.
+  static func icmp(to host: String) -> TestSocket {
+    open(host, 0, SOCK_RAW, listens: false, transport: host.contains(":") ? 58 : 1)
+  }
+
+  private static func open(
+    _ host: String, _ port: Int, _ type: __socket_type, listens: Bool, transport: Int32 = 0
+  ) -> TestSocket {
     var hints = unsafe addrinfo()
     unsafe hints.ai_socktype = Int32(type.rawValue)
     unsafe hints.ai_flags = AI_NUMERICHOST
     var found: UnsafeMutablePointer<addrinfo>?
-    guard unsafe getaddrinfo(host, String(port), &hints, &found) == 0, let address = unsafe found else {
+    // A raw socket has no ports, and a lookup with one fails.
+    let service = type == SOCK_RAW ? nil : String(port)
+    guard unsafe getaddrinfo(host, service, &hints, &found) == 0, let address = unsafe found else {
       return TestSocket(-1, EINVAL)
     }
     defer { unsafe freeaddrinfo(address) }
-    let descriptor = socket(unsafe address.pointee.ai_family, Int32(type.rawValue), 0)
+    let descriptor = socket(unsafe address.pointee.ai_family, Int32(type.rawValue), transport)
     var timeout = timeval(tv_sec: 2, tv_usec: 0)
     unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
     unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
@@ -47,16 +56,20 @@ final class TestSocket: @unchecked Sendable {
     return TestSocket(descriptor, failed == 0 ? 0 : errno)
   }
 
+  func send(_ text: String) -> Int32 { send(Array(text.utf8)) }
+
   /// The errno, or zero.
-  func send(_ text: String) -> Int32 {
-    let bytes = Array(text.utf8)
-    return unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) < 0 ? errno : 0
+  func send(_ bytes: [UInt8]) -> Int32 {
+    // Else the socket may be closed as soon as its number was read.
+    withExtendedLifetime(self) {
+      unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) < 0 ? errno : 0
+    }
   }
 
   /// What came, or the errno.
   func receive() -> Result<String, PosixError> {
     var bytes = [UInt8](repeating: 0, count: 2048)
-    let count = unsafe recv(descriptor, &bytes, bytes.count, 0)
+    let count = withExtendedLifetime(self) { unsafe recv(descriptor, &bytes, bytes.count, 0) }
     return count < 0 ? .failure(PosixError(code: errno)) : .success(String(decoding: bytes[0..<count], as: UTF8.self))
   }
 
