@@ -34,6 +34,8 @@ package enum SidecarEvent: Sendable {
   case flowMissing(FlowTuple, identifier: UInt32)
   /// The kernel dropped events: reconcile.
   case conntrackOverflowed
+  /// The event socket itself failed with this errno.
+  case conntrackFailed(code: Int32)
   /// Outcome of `dumpFlows`.
   case flowsDumped([ConntrackEvent])
 
@@ -46,6 +48,8 @@ package enum SidecarEvent: Sendable {
   case spoolRead(SpoolRead, [UInt8]?)
   /// Outcome of `keep`.
   case kept(UInt64, StorageOutcome)
+  /// Something that nothing waits for (a deletion, a quarantine) failed.
+  case storageFailed(reason: String)
 
   // The hub.
   case delivered(UInt64, DeliveryOutcome)

@@ -94,6 +94,8 @@ package struct SidecarMachine: Sendable {
     case .conntrack(let event): observe(event, at: now, using: &generator)
     case .flowMissing(let tuple, let identifier): tracker.missing(tuple, identifier: identifier, at: now)
     case .conntrackOverflowed: emit(beginReconciling(at: now))
+    case .conntrackFailed(let code):
+      emit(.log(LogEntry(.error, "the kernel's flow events cannot be read", [("errno", String(code))])))
     case .flowsDumped(let events): reconcile(events, at: now, using: &generator)
 
     case .cursorRead(let bytes): perform(spool.cursorRead(bytes, at: now), at: now, using: &generator)
@@ -107,6 +109,9 @@ package struct SidecarMachine: Sendable {
       perform(spool.cursorWritten(generation, outcome, at: now), at: now, using: &generator)
     case .spoolRead(let read, let bytes): spoolRead(read, bytes, at: now, using: &generator)
     case .kept(let id, let outcome): kept(id, outcome, at: now, using: &generator)
+
+    case .storageFailed(let reason):
+      emit(.log(LogEntry(.warning, "a file of the spool could not be tidied up", [("reason", reason)])))
 
     case .delivered(let id, let outcome): delivered(id, outcome, at: now, using: &generator)
     case .tokenReady: perform(forwarder.tokenReady(at: now), at: now, using: &generator)

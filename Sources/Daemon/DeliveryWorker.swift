@@ -1,0 +1,105 @@
+import Addressing
+import Configuration
+import Forwarder
+import HTTPWire
+import LinuxIO
+import Sidecar
+import Timekeeping
+import Transport
+
+/// Carries batches to the hub over HTTPS, or appends them to the audit file. One at a time, in a thread of its own.
+final class DeliveryWorker {
+  struct Job: Sendable {
+    var delivery: Delivery
+    var endpoint: Endpoint?
+    var authorization: String?
+    var deadline: Instant
+  }
+
+  struct Result: Sendable {
+    var id: UInt64
+    var outcome: DeliveryOutcome
+  }
+
+  /// What of a refusal's body is looked at: 4 KiB, it is a sentence.
+  private static let bodyPrefixMax = 4_096
+
+  let worker: WorkerThread<Job, Result>
+  private let client: HTTPSClient?
+  private let context: TLSClientContext?
+
+  init(hub: HubAddress?, target: String?, auditFile: String?, authorityFile: String?, mark: UInt32) throws(Errno) {
+    guard let hub, let target else {
+      client = nil
+      context = nil
+      let sink = try LineSink(auditFile ?? "-")
+      worker = try WorkerThread(name: "delivery") { job in
+        Result(id: job.delivery.id, outcome: sink.append(job.delivery.body))
+      }
+      return
+    }
+    let context = TLSClientContext(caFile: authorityFile)
+    let client = HTTPSClient(context)
+    self.client = client
+    self.context = context
+    worker = try WorkerThread(name: "delivery", stackOctets: 512 << 10) { job in
+      Result(id: job.delivery.id, outcome: Self.post(job, to: hub, target, client, context, mark))
+    }
+  }
+
+  func submit(_ job: Job) { worker.submit(job) }
+
+  /// The attempt under way comes out as failed.
+  func interrupt() { client?.interrupt() }
+
+  private static func post(
+    _ job: Job, to hub: HubAddress, _ target: String, _ client: HTTPSClient, _ context: TLSClientContext, _ mark: UInt32
+  ) -> DeliveryOutcome {
+    guard let endpoint = job.endpoint else { return .notConnected(reason: "no address of the hub") }
+    // No retry by the gateway: retries are ours (Microsoft Learn, rest/api/eventhub/event-hubs-runtime-rest).
+    var headers: HeaderFields = ["Content-Type": job.delivery.contentType, "x-ms-retrypolicy": "NoRetry"]
+    if let authorization = job.authorization { headers.append("Authorization", authorization) }
+    let host = hub.host.contains(":") ? "[\(hub.host)]" : hub.host
+    let request = composeRequest(
+      method: "POST", target: target, host: hub.port == 443 ? host : "\(host):\(hub.port)", headers: headers,
+      body: job.delivery.body)
+    let destination = HTTPSTarget(name: hub.host, endpoints: [endpoint], mark: mark)
+    var outcome = client.exchange(request, method: "POST", with: destination, deadline: job.deadline)
+    if case .droppedOnReuse = outcome {
+      // The server closed a kept connection as the request was on its way: once more, at once, on a new one. A duplicate is recognised by its EventOriginalUid.
+      outcome = client.exchange(request, method: "POST", with: destination, deadline: job.deadline)
+    }
+    switch outcome {
+    case .response(let response):
+      return .response(
+        status: response.status, retryAfter: response.headers["Retry-After"],
+        bodyPrefix: Array(response.body.prefix(bodyPrefixMax)))
+    case .notConnected(let reason): return .notConnected(reason: reason)
+    case .tlsRefused(let reason):
+      context.forgetRoots()
+      return .tlsRefused(reason: reason)
+    case .droppedOnReuse(let reason), .ambiguous(let reason): return .ambiguous(reason: reason)
+    }
+  }
+}
+
+/// The audit file: NDJSON, `-` is standard output.
+private struct LineSink: Sendable {
+  private let file: File?
+
+  init(_ path: String) throws(Errno) { file = path == "-" ? nil : try File(appending: path) }
+
+  func append(_ lines: [UInt8]) -> DeliveryOutcome {
+    do throws(Errno) {
+      if let file {
+        try file.write(lines)
+        try file.syncData()
+      } else {
+        try StandardStreams.output.write(lines)
+      }
+      return .written
+    } catch {
+      return .notConnected(reason: error.description)
+    }
+  }
+}

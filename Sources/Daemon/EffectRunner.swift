@@ -1,0 +1,117 @@
+import Addressing
+import Firewall
+import Forwarder
+import LinuxIO
+import Netfilter
+import Sidecar
+import Timekeeping
+
+/// Performs effects: one case, one call. An outcome that is at hand goes back as an event before the next effect is taken.
+final class EffectRunner {
+  private let kernel: NftablesSocket
+  private let conntrack: ConntrackTable
+  let names: DNSServer
+  let upstreams: UpstreamSockets
+  let api: APIServer
+  let storage: Storage
+  let delivery: DeliveryWorker
+  private var credentials: HubCredentials?
+  private let log: Log
+  private let attemptTimeout: TimeSpan
+
+  /// The last word of the machine: the exit code, once there is one.
+  private(set) var end: ProcessEnd?
+
+  enum ProcessEnd: Equatable {
+    case stopped
+    case failed(String)
+  }
+
+  init(
+    kernel: NftablesSocket, conntrack: ConntrackTable, names: DNSServer, upstreams: UpstreamSockets, api: APIServer,
+    storage: Storage, delivery: DeliveryWorker, credentials: HubCredentials?, attemptTimeout: TimeSpan, log: Log
+  ) {
+    self.kernel = kernel
+    self.conntrack = conntrack
+    self.names = names
+    self.upstreams = upstreams
+    self.api = api
+    self.storage = storage
+    self.delivery = delivery
+    self.credentials = credentials
+    self.attemptTimeout = attemptTimeout
+    self.log = log
+  }
+
+  func perform(_ effect: SidecarEffect, at now: Moment, _ body: (SidecarEvent) -> Void) {
+    switch effect {
+    case .commit(let id, let transaction): body(.kernelCommitted(id, kernel.commit(transaction)))
+    case .cutFlows(let marks, let narrowed): body(.flowsCut(cut(marks, narrowed)))
+    case .readCounters(let tuple, let identifier):
+      if let entry = try? conntrack.get(tuple), entry.identifier == identifier || identifier == 0 {
+        body(.conntrack(entry))
+      } else {
+        body(.flowMissing(tuple, identifier: identifier))
+      }
+    case .dumpFlows:
+      do {
+        body(.flowsDumped(try conntrack.dump()))
+      } catch {
+        log.error("the kernel's flows could not be read", [("reason", error.description)])
+      }
+
+    case .sendUpstream(let query):
+      if !upstreams.send(query, at: now.instant) {
+        body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: query.isTCP))
+      }
+    case .reply(let reply): names.send(reply)
+
+    case .spool(let effect): if let event = storage.perform(effect) { body(event) }
+    case .readSpool(let read): body(.spoolRead(read, storage.read(read)))
+    case .keep(let id, let file, let bytes): storage.keep(id, file, bytes)
+
+    case .deliver(let batch, let endpoint):
+      delivery.submit(
+        DeliveryWorker.Job(
+          delivery: batch, endpoint: endpoint, authorization: credentials?.authorization(at: now.wall),
+          deadline: now.instant + attemptTimeout))
+    case .abandonDelivery: delivery.interrupt()
+    case .fetchToken:
+      if let reason = credentials?.fetch(at: now.wall) {
+        body(.tokenUnavailable(reason: reason))
+      } else {
+        body(.tokenReady)
+      }
+    case .forgetToken: credentials?.forget()
+
+    case .respond(let connection, let response):
+      api.respond(connection, response, at: now.instant) { body(.requestReceived($0, $1)) }
+
+    case .log(let entry): log.write(entry)
+    case .ready: log.info("enforcing")
+    case .fail(let reason): end = .failed(reason)
+    case .stop: end = .stopped
+    }
+  }
+
+  /// What cannot be deleted any more is gone by itself.
+  private func cut(_ marks: [UInt32], _ narrowed: [NarrowedGrant]) -> [ConntrackEvent] {
+    var gone: [ConntrackEvent] = []
+    do {
+      if !marks.isEmpty { gone += try conntrack.deleteAll(withMarks: Set(marks)) }
+      for part in narrowed {
+        for entry in try conntrack.dump(mark: part.mark) {
+          let destination = entry.original.destination
+          guard part.first <= destination.address, destination.address <= part.last,
+            !part.allowed.contains(port: destination.port, of: entry.original.transport),
+            try conntrack.delete(entry.original, identifier: entry.identifier)
+          else { continue }
+          gone.append(entry)
+        }
+      }
+    } catch {
+      log.error("flows that lost their grant could not be deleted; the kernel stops them all the same", [("reason", error.description)])
+    }
+    return gone
+  }
+}

@@ -1,0 +1,123 @@
+import LinuxIO
+import Netfilter
+import Sidecar
+import Timekeeping
+
+/// Wait, take what is ready, hand it to the machine, end the turn, perform what it wants.
+struct EventLoop: ~Copyable {
+  /// How often connections are looked over for ones that say nothing: 1 s.
+  private static let sweepInterval = TimeSpan.seconds(1)
+  /// Batches that one socket may give in one turn, so that replies leave before the next flood is read.
+  private static let batchesPerTurn = 2
+
+  private let poll: EventPoll
+  private let signals: SignalDescriptor
+  private var monitor: ConntrackMonitor
+  private let runner: EffectRunner
+  private var machine: SidecarMachine
+  private var random = SystemRandom()
+  private let upstreamPatience: TimeSpan
+  private var nextSweep: Instant
+
+  init(
+    _ machine: SidecarMachine, _ runner: EffectRunner, _ poll: EventPoll, _ signals: SignalDescriptor,
+    _ monitor: consuming ConntrackMonitor, upstreamPatience: TimeSpan
+  ) throws(Errno) {
+    self.machine = machine
+    self.runner = runner
+    self.poll = poll
+    self.signals = signals
+    self.monitor = monitor
+    self.upstreamPatience = upstreamPatience
+    nextSweep = SystemTime.instant() + Self.sweepInterval
+    try poll.register(signals.number, token: Token.signals.rawValue, interest: .read)
+    try poll.register(self.monitor.descriptor, token: Token.conntrack.rawValue, interest: .read)
+    try poll.register(runner.storage.worker.wakeup.number, token: Token.storage.rawValue, interest: .read)
+    try poll.register(runner.delivery.worker.wakeup.number, token: Token.delivery.rawValue, interest: .read)
+  }
+
+  /// Until the machine says so; the reason when it could not go on.
+  mutating func run(from start: SidecarEvent) throws(Errno) -> EffectRunner.ProcessEnd {
+    var now = SystemTime.now()
+    feed(start, at: now)
+    while true {
+      drain(at: now)
+      runner.names.flush()
+      if let end = runner.end { return end }
+      let deadline = min(machine.nextDeadline ?? nextSweep, nextSweep)
+      let events = try poll.wait(timeout: deadline - now.instant)
+      now = SystemTime.now()
+      for event in events { dispatch(event, at: now) }
+      if let due = machine.nextDeadline, due <= now.instant { feed(.deadlineReached, at: now) }
+      feed(.turnEnded, at: now)
+      if nextSweep <= now.instant { sweep(at: now.instant) }
+    }
+  }
+
+  private mutating func feed(_ event: SidecarEvent, at now: Moment) { machine.handle(event, at: now, using: &random) }
+
+  private mutating func drain(at now: Moment) {
+    while let effect = machine.nextEffect() {
+      var outcomes: [SidecarEvent] = []
+      runner.perform(effect, at: now) { outcomes.append($0) }
+      for outcome in outcomes { feed(outcome, at: now) }
+    }
+  }
+
+  private mutating func dispatch(_ event: EventPoll.Event, at now: Moment) {
+    guard let token = Token(rawValue: event.token) else { return }
+    let readable = event.readable || event.hangup
+    switch token {
+    case .signals:
+      while let signal = try? signals.next() {
+        switch signal {
+        case .terminate, .interrupt: feed(.shutdownRequested, at: now)
+        case .hangUp: break
+        }
+      }
+    case .conntrack: readConntrack(at: now)
+    case .storage:
+      for output in runner.storage.worker.takeOutputs() {
+        switch output {
+        case .event(let event): feed(event, at: now)
+        case .failure(let reason): feed(.storageFailed(reason: reason), at: now)
+        case .nothing: break
+        }
+      }
+    case .delivery:
+      for result in runner.delivery.worker.takeOutputs() { feed(.delivered(result.id, result.outcome), at: now) }
+    case .dnsDatagrams(let index): runner.names.receive(on: index) { feed(.queryReceived($0), at: now) }
+    case .dnsListener(let index): runner.names.accept(on: index, at: now.instant)
+    case .apiListener(let index): runner.api.accept(on: index, at: now.instant)
+    case .dnsStream(let number):
+      if event.writable { runner.names.write(number) }
+      if readable { runner.names.read(number, at: now.instant) { feed(.queryReceived($0), at: now) } }
+    case .apiStream(let number):
+      if event.writable { runner.api.write(number) }
+      if readable { runner.api.read(number, at: now.instant) { feed(.requestReceived($0, $1), at: now) } }
+    case .upstreamStream(let number):
+      runner.upstreams.progress(number, writable: event.writable, readable: readable, at: now.instant) {
+        feed($0, at: now)
+      }
+    case .upstreamDatagrams(let number): runner.upstreams.receive(number) { feed($0, at: now) }
+    }
+  }
+
+  private mutating func readConntrack(at now: Moment) {
+    var events: [ConntrackEvent] = []
+    let outcome = monitor.read(into: &events)
+    for event in events { feed(.conntrack(event), at: now) }
+    switch outcome {
+    case .overflowed: feed(.conntrackOverflowed, at: now)
+    case .drained, .more: break
+    case .failed(let code): feed(.conntrackFailed(code: code), at: now)
+    }
+  }
+
+  private mutating func sweep(at now: Instant) {
+    nextSweep = now + Self.sweepInterval
+    runner.names.closeIdle(at: now)
+    runner.api.closeIdle(at: now)
+    runner.upstreams.closeIdle(at: now, after: upstreamPatience)
+  }
+}

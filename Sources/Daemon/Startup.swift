@@ -1,0 +1,264 @@
+import Addressing
+import Configuration
+import DNSProxy
+import DNSWire
+import EgressPolicy
+import Firewall
+import FlowAudit
+import Forwarder
+import LinuxIO
+import Netfilter
+import OwnerIdentity
+import PolicyAPI
+import Sidecar
+import Spool
+import Timekeeping
+import Transport
+
+/// What must be before the first event, in this order: signals, the kernel's sockets and features, the state directory, then the privileges go, then everything else that is opened.
+/// Sockets that carry the daemon's own traffic are made after the change of uid: the kernel knows a socket by the uid that made it.
+struct Startup {
+  private let configuration: Configuration
+  private let policy: InitialPolicy
+  private let log: Log
+  private let signals: SignalDescriptor
+  private let kernel: NftablesSocket
+  private let conntrack: ConntrackTable
+  private let state: Directory
+  private let ownUser: UInt32
+  private var notices: [String]
+
+  init(_ configuration: Configuration, _ policy: InitialPolicy, _ log: Log) throws(StartupFailure) {
+    self.configuration = configuration
+    self.policy = policy
+    self.log = log
+    notices = configuration.notices
+    signals = try required("signals") { () throws(Errno) in try SignalDescriptor() }
+    guard ProcessIdentity.has(.networkAdministration) else {
+      throw StartupFailure("CAP_NET_ADMIN: add NET_ADMIN to the container's capabilities")
+    }
+    kernel = try required("nf_tables") { () throws(NetlinkError) in try NftablesSocket() }
+    conntrack = try required("nf_conntrack_netlink") { () throws(NetlinkError) in try ConntrackTable() }
+    try Self.probe(log)
+    state = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in
+      try Directory(configuration.stateDirectory, create: true)
+    }
+    if let file = configuration.auditFile, file != "-" {
+      _ = try required("SALLYPORT_AUDIT_FILE") { () throws(Errno) in try File(appending: file) }
+    }
+    ownUser = configuration.runAs
+    try Self.takeUser(configuration, state)
+  }
+
+  private static func probe(_ log: Log) throws(StartupFailure) {
+    let missing = try required("nf_tables") { () throws(NetlinkError) in
+      try FeatureProbe().missing(KernelFeature.required)
+    }
+    guard missing.isEmpty else {
+      let names = missing.map { "\($0.feature.rawValue) (\($0.refusal.reason))" }
+      throw StartupFailure("kernel features: \(names.joined(separator: ", "))")
+    }
+  }
+
+  /// From here on the process is `SALLYPORT_RUN_AS` with CAP_NET_ADMIN and nothing else.
+  private static func takeUser(_ configuration: Configuration, _ state: Directory) throws(StartupFailure) {
+    let user = configuration.runAs
+    guard ProcessIdentity.effectiveUser != user else { return }
+    guard ProcessIdentity.effectiveUser == 0 else {
+      throw StartupFailure(
+        "SALLYPORT_RUN_AS: started as uid \(ProcessIdentity.effectiveUser), which cannot become \(user); start as 0 or as \(user)")
+    }
+    try required("SALLYPORT_STATE_DIR") { () throws(Errno) in
+      try state.changeOwner(user: user, group: user)
+      try state.changeMode(0o700)
+      for name in try state.list() { try state.changeOwner(of: name, user: user, group: user) }
+    }
+    if let file = configuration.auditFile, file != "-", let slash = file.lastIndex(of: "/") {
+      try required("SALLYPORT_AUDIT_FILE") { () throws(Errno) in
+        let folder = try Directory(slash == file.startIndex ? "/" : String(file[..<slash]))
+        try folder.changeOwner(of: String(file[file.index(after: slash)...]), user: user, group: user)
+      }
+    }
+    try required("SALLYPORT_RUN_AS") { () throws(ProcessIdentity.DropFailure) in
+      try ProcessIdentity.drop(to: user, keeping: [.networkAdministration])
+    }
+  }
+
+  mutating func run() throws(StartupFailure) -> Int32 {
+    var random = SystemRandom()
+    let mark = UInt32.random(in: 1...UInt32.max, using: &random)
+    let poll = try required("epoll") { () throws(Errno) in try EventPoll() }
+    let monitor = try required("conntrack events") { () throws(NetlinkError) in try ConntrackMonitor.open() }
+    let listen = dnsEndpoints()
+    guard !listen.isEmpty else { throw StartupFailure("SALLYPORT_DNS_LISTEN: no address can be listened on") }
+    let names = try required("SALLYPORT_DNS_LISTEN") { () throws(Errno) in try DNSServer(listen, poll) }
+    let apiSettings = PolicyAPISettings(
+      token: configuration.apiToken.map { Array($0.text.utf8) }, limits: InitialPolicy.limits(configuration))
+    let api = try required("SALLYPORT_API_LISTEN") { () throws(Errno) in
+      try APIServer(configuration.apiListen, apiSettings, poll)
+    }
+    let storage = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in try Storage(state) }
+    let settings = sidecarSettings(listen, mark, apiSettings, &random)
+    let delivery = try required("delivery") { () throws(Errno) in
+      try DeliveryWorker(
+        hub: configuration.hub, target: settings.forwarder.sink.target, auditFile: configuration.auditFile,
+        authorityFile: configuration.authorityFile, mark: mark)
+    }
+    let runner = EffectRunner(
+      kernel: kernel, conntrack: conntrack, names: names, upstreams: UpstreamSockets(poll, mark: mark), api: api,
+      storage: storage, delivery: delivery,
+      credentials: configuration.hub.map { HubCredentials(configuration.hubCredential, $0) },
+      attemptTimeout: settings.forwarder.attemptTimeout, log: log)
+    let start = try adopted(settings, storage)
+    do throws(Errno) {
+      var loop = try EventLoop(
+        SidecarMachine(settings) { SHA256.digest(of: $0) }, runner, poll, signals, monitor,
+        upstreamPatience: configuration.dnsUpstreamTimeout * 2)
+      let end = try loop.run(from: start)
+      storage.finish()
+      guard case .failed(let reason) = end else {
+        log.info("stopped; the rules stay and keep enforcing")
+        return 0
+      }
+      throw StartupFailure(reason)
+    } catch let error as Errno {
+      throw StartupFailure(error.description)
+    } catch let error as StartupFailure {
+      throw error
+    }
+  }
+
+  /// What an earlier process left: it is taken over, not flushed.
+  private func adopted(_ settings: SidecarSettings, _ storage: Storage) throws(StartupFailure) -> SidecarEvent {
+    let listing = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in try storage.listing }
+    var leases: [AdoptedLease] = []
+    var grants: [AdoptedGrant] = []
+    try required("nf_tables") { () throws(NetlinkError) in
+      guard try kernel.hasTable() else { return }
+      for set in Ruleset(settings.firewall).sets where set.hasTimeouts {
+        // A set that this version has and the one before did not is empty.
+        guard let elements = try? kernel.elements(of: set) else { continue }
+        if set.name == .grants {
+          grants += elements.compactMap { element in
+            element.key.first.flatMap { hostNumber($0) }.map {
+              AdoptedGrant(mark: $0, remaining: element.timeout, attribution: nil)
+            }
+          }
+        } else if set.mapsToMark {
+          leases += elements.map { AdoptedLease(set: set.name, element: $0) }
+        }
+      }
+    }
+    return .started(listing, leases: leases, grants: grants)
+  }
+
+  /// A family that the pod does not have is skipped, and said.
+  private mutating func dnsEndpoints() -> [Endpoint] {
+    var usable: [Endpoint] = []
+    for endpoint in configuration.dnsListen {
+      do throws(Errno) {
+        _ = try UDPSocket(family: AddressFamily(of: endpoint.address), bind: endpoint)
+        usable.append(endpoint)
+      } catch {
+        if error == .familyNotSupported || error == .addressNotAvailable {
+          let notice = "not listening on \(endpoint): this pod has no such address family"
+          notices.append(notice)
+          log.warning(notice)
+        } else {
+          // In use, or not permitted: the server says so by name.
+          usable.append(endpoint)
+        }
+      }
+    }
+    return usable
+  }
+
+  private mutating func sidecarSettings(
+    _ listen: [Endpoint], _ mark: UInt32, _ api: PolicyAPISettings, _ random: inout SystemRandom
+  ) -> SidecarSettings {
+    let now = SystemTime.now()
+    let kept = keptPolicy()
+    if let foreign = try? kernel.foreignOutputNat(), !foreign.isEmpty {
+      let notice = "other nat chains on output, which may steer flows before us: \(foreign.joined(separator: ", "))"
+      notices.append(notice)
+      log.warning(notice)
+    }
+    let owner: OwnerState =
+      configuration.owner.map {
+        .bound(OwnerBinding(owner: $0, bindingID: "static", source: .static, boundAt: now.wall))
+      } ?? .unbound
+    var firewall = FirewallParameters(
+      ownUser: ownUser, ownMark: mark, dnsPort4: listen.first { $0.address.isIPv4 }?.port,
+      dnsPort6: listen.first { !$0.address.isIPv4 }?.port, apiPort: configuration.apiListen.first?.port,
+      ingress: ingress)
+    firewall.enforces = configuration.mode == .enforce
+    var spool = SpoolLimits()
+    spool.bytesMax = Int(clamping: configuration.spoolMax.octets)
+    return SidecarSettings(
+      identity: SandboxIdentity(
+        sandboxID: configuration.sandboxID, podName: configuration.podName, podNamespace: configuration.podNamespace,
+        podUID: configuration.podUID, podAddress: configuration.podAddress, nodeName: configuration.nodeName,
+        productVersion: Daemon.version),
+      boot: SpoolBoot(high: random.next(), low: random.next()), policy: kept?.document ?? policy.document,
+      policySource: kept == nil ? policy.source : "\(state.path)/\(KeptPolicy.file)", always: policy.always,
+      firstRevision: kept?.revision ?? 1, owner: owner, ownerIsRequired: configuration.isOwnerRequired,
+      firewall: firewall,
+      lease: LeaseTimes(min: configuration.leaseMin, grace: configuration.leaseGrace, max: configuration.leaseMax),
+      dns: DNSProxySettings(
+        upstreams: configuration.dnsUpstreams, upstreamTimeout: configuration.dnsUpstreamTimeout,
+        cacheIsEnabled: configuration.isDNSCacheOn, isObserving: configuration.mode == .observe), api: api,
+      spool: spool, forwarder: forwarder, hub: hubLocation,
+      audit: AuditSettings(
+        failsClosed: configuration.auditFail == .closed, lease: configuration.auditLease,
+        isStrict: configuration.auditSync == .strict), notices: notices)
+  }
+
+  private var ingress: Firewall.Ingress {
+    switch configuration.ingress {
+    case .tcp: .tcp
+    case .none: .none
+    case .ports(let ports, _): .ports(ports)
+    }
+  }
+
+  private var forwarder: ForwarderSettings {
+    let sink: ForwarderSink = configuration.hub.map { .eventHubs(host: $0.host, hub: $0.hub) } ?? .lines
+    var settings = ForwarderSettings(sink: sink, usesToken: configuration.hub != nil && configuration.hubCredential != .none)
+    settings.bodyMax = Int(clamping: configuration.hubBodyMax.octets)
+    settings.flushInterval = configuration.flushInterval
+    return settings
+  }
+
+  private var hubLocation: HubLocation? {
+    guard let hub = configuration.hub else { return nil }
+    if let address = IPAddress(hub.host) { return HubLocation(host: .address(address), port: hub.port) }
+    return DomainName(hub.host).map { HubLocation(host: .name($0), port: hub.port) }
+  }
+
+  /// What the API changed in this pod wins over the settings (contract §3). A file that cannot be read is said and left alone; the settings' policy holds then.
+  private mutating func keptPolicy() -> KeptPolicy? {
+    do throws(Errno) {
+      guard let bytes = try state.readWhole(KeptPolicy.file, limit: KeptPolicy.bytesMax) else { return nil }
+      do throws(PolicyProblems) {
+        let kept = try KeptPolicy.parse(bytes, limits: InitialPolicy.limits(configuration))
+        return kept.podUID == configuration.podUID ? kept : nil
+      } catch {
+        note("\(KeptPolicy.file) in the state directory is not usable and was left alone: \(error)")
+      }
+    } catch {
+      note("\(KeptPolicy.file) in the state directory cannot be read: \(error)")
+    }
+    return nil
+  }
+
+  private mutating func note(_ notice: String) {
+    notices.append(notice)
+    log.error(notice)
+  }
+}
+
+/// Four octets in the host's order, as the kernel keeps marks.
+private func hostNumber(_ bytes: [UInt8]) -> UInt32? {
+  guard bytes.count == 4 else { return nil }
+  return bytes.reversed().reduce(0) { $0 << 8 | UInt32($1) }
+}
