@@ -16,15 +16,16 @@ package struct Datagram: Sendable, Hashable {
   }
 }
 
-/// The memory that `UDPSocket.receive` reads into: one for the whole loop, whatever the number of sockets. Safe, because `memory` is
-/// private, lives as long as the object, and is read only where the kernel said it wrote.
+/// The memory that `UDPSocket.receive` reads into: one for the whole loop, whatever the number of sockets. Safe,
+/// because `memory` is private, lives as long as the object, and is read only where the kernel said it wrote.
 @safe package final class InboundDatagrams {
   /// One recvmmsg takes at most these; beyond 64 nothing was gained (research: 32 and 64 alike).
   package static let capacity = Int(CLINUX_BATCH)
   /// Octets of a slot: EDNS sizes in use are 512 to 4,096 (RFC 6891 §6.2.5).
   package static let octetsEach = 4_096
 
-  /// The datagrams of the last receive: `0 ..< count` are valid. Their arrays are used again by the next receive unless someone kept them.
+  /// The datagrams of the last receive: `0 ..< count` are valid. Their arrays are used again by the next receive unless
+  /// someone kept them.
   package private(set) var datagrams: [Datagram] = []
   package private(set) var count = 0
 
@@ -105,7 +106,8 @@ package final class OutboundDatagrams {
     memory.removeAll(keepingCapacity: true)
   }
 
-  /// Sends what is there, in order. A datagram the kernel refuses is dropped and counted: one bad peer must not hold the others.
+  /// Sends what is there, in order. A datagram the kernel refuses is dropped and counted: one bad peer must not hold
+  /// the others.
   func send(through number: Int32) -> UDPSocket.SendOutcome {
     var outcome = UDPSocket.SendOutcome()
     while first < count {

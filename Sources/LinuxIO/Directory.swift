@@ -5,7 +5,8 @@ package final class Directory: Sendable {
   private let descriptor: FileDescriptor
   package let path: String
 
-  /// Opens it. `create`: makes it with mode 0700 when it is not there (its parent must be). The corresponding C functions are `mkdir`, `open`.
+  /// Opens it. `create`: makes it with mode 0700 when it is not there (its parent must be). The corresponding C
+  /// functions are `mkdir`, `open`.
   package init(_ path: String, create: Bool = false) throws(Errno) {
     if create {
       do throws(Errno) {
@@ -39,7 +40,8 @@ package final class Directory: Sendable {
     }
   }
 
-  /// A symbolic link as last component is refused with ELOOP: nobody else may direct our writes. The corresponding C function is `openat`.
+  /// A symbolic link as last component is refused with ELOOP: nobody else may direct our writes. The corresponding C
+  /// function is `openat`.
   package func open(_ name: String, _ access: Access) throws(Errno) -> File {
     let number = try retrying("open \(path)/\(name)") {
       unsafe openat(descriptor.number, name, access.flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -83,8 +85,8 @@ package final class Directory: Sendable {
     }
   }
 
-  /// Puts `bytes` in place of `name`, so that after a crash there is the old content or the new: written beside, synced, renamed, the
-  /// directory synced. Blocks.
+  /// Puts `bytes` in place of `name`, so that after a crash there is the old content or the new: written beside,
+  /// synced, renamed, the directory synced. Blocks.
   package func replace(_ name: String, with bytes: [UInt8]) throws(Errno) {
     let temporary = ".\(name).new"
     do throws(Errno) {
@@ -119,7 +121,8 @@ package final class Directory: Sendable {
   /// Blocks until made, renamed and removed names are on the disk. The corresponding C function is `fsync`.
   package func sync() throws(Errno) { _ = try retrying("fsync \(path)") { fsync(descriptor.number) } }
 
-  /// What an unprivileged writer may still use of the file system, in octets. The corresponding C function is `fstatvfs`.
+  /// What an unprivileged writer may still use of the file system, in octets. The corresponding C function is
+  /// `fstatvfs`.
   package func freeOctets() throws(Errno) -> Int64 {
     var status = statvfs()
     _ = try retrying("fstatvfs \(path)") { unsafe fstatvfs(descriptor.number, &status) }

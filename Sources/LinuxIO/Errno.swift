@@ -60,30 +60,37 @@ private let symbols: [Int32: String] = [
   EINPROGRESS: "EINPROGRESS", EDQUOT: "EDQUOT", ENETDOWN: "ENETDOWN", EOPNOTSUPP: "EOPNOTSUPP",
 ]
 
-/// Runs a system call again while a signal interrupts it; negative results become an `Errno`. EINTR is known here and just below only.
+/// Runs a system call again while a signal interrupts it. EINTR is known here and in `interruptedAsNone` only.
+@inline(__always)
+private func uninterrupted<Result: SignedInteger>(_ call: () -> Result) -> (result: Result, code: Int32) {
+  while true {
+    let result = call()
+    if result >= 0 { return (result, 0) }
+    let code = errno
+    if code != EINTR { return (result, code) }
+  }
+}
+
+/// Negative results become an `Errno`; `attempt` is made only then.
 @inline(__always)
 func retrying<Result: SignedInteger>(
   _ attempt: @autoclosure () -> String, _ call: () -> Result
 ) throws(Errno) -> Result {
-  while true {
-    let result = call()
-    if result >= 0 { return result }
-    let code = errno
-    if code != EINTR { throw Errno(code, attempt()) }
-  }
+  let (result, code) = uninterrupted(call)
+  if code == 0 { return result }
+  throw Errno(code, attempt())
 }
 
-/// As `retrying`, with would-block (and what a non-blocking connect says) as nil.
+/// As `retrying`, with would-block (and what a non-blocking connect says) as nil: the ordinary end of every loop must
+/// be cheap.
 @inline(__always)
 func retryingUnlessBlocked<Result: SignedInteger>(
   _ attempt: @autoclosure () -> String, _ call: () -> Result
 ) throws(Errno) -> Result? {
-  do throws(Errno) {
-    return try retrying(attempt(), call)
-  } catch {
-    if error.code == EAGAIN || error.code == EINPROGRESS { return nil }
-    throw error
-  }
+  let (result, code) = uninterrupted(call)
+  if code == 0 { return result }
+  if code == EAGAIN || code == EINPROGRESS { return nil }
+  throw Errno(code, attempt())
 }
 
 /// For waits with a deadline, which must not be counted anew after a signal: interruption is "nothing happened".

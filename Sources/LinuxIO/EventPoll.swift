@@ -18,7 +18,8 @@ package final class EventPoll {
     package let token: UInt64
     package let readable: Bool
     package let writable: Bool
-    /// The peer closed (its sending half at least) or the descriptor has an error: read, and the end or the error comes out.
+    /// The peer closed (its sending half at least) or the descriptor has an error: read, and the end or the error comes
+    /// out.
     package let hangup: Bool
   }
 
@@ -45,12 +46,14 @@ package final class EventPoll {
     _ = try retrying("epoll_ctl mod") { clinux_epoll_modify(descriptor.number, number, token, interest.rawValue) }
   }
 
-  /// Before the descriptor is closed. Events of it that the last wait already handed out remain in `events`: tokens are never reused.
+  /// Before the descriptor is closed. Events of it that the last wait already handed out remain in `events`: tokens are
+  /// never reused.
   package func remove(_ number: Int32) throws(Errno) {
     _ = try retrying("epoll_ctl del") { clinux_epoll_remove(descriptor.number, number) }
   }
 
-  /// Fills `events` (and returns them); empty when `timeout` passed or a signal came. Nil waits without end, zero and less does not wait.
+  /// Fills `events` (and returns them); empty when `timeout` passed or a signal came. Nil waits without end, zero and
+  /// less does not wait.
   /// The corresponding C function is `epoll_pwait2`.
   @discardableResult
   package func wait(timeout: TimeSpan?) throws(Errno) -> [Event] {

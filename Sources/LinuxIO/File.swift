@@ -27,7 +27,8 @@ package final class File: Sendable {
 
   package var number: Int32 { descriptor.number }
 
-  /// All of `bytes` at the file's end or position, however many writes it takes. After an error a part may be there: see `truncate`.
+  /// All of `bytes` at the file's end or position, however many writes it takes. After an error a part may be there:
+  /// see `truncate`.
   /// The corresponding C function is `write`.
   package func write(_ bytes: [UInt8]) throws(Errno) {
     var done = 0
@@ -40,7 +41,8 @@ package final class File: Sendable {
     }
   }
 
-  /// All of `bytes` at `offset`. Not for files opened for appending, where Linux ignores the offset. The corresponding C function is `pwrite`.
+  /// All of `bytes` at `offset`. Not for files opened for appending, where Linux ignores the offset. The corresponding
+  /// C function is `pwrite`.
   package func write(_ bytes: [UInt8], at offset: Int64) throws(Errno) {
     var done = 0
     while done < bytes.count {
@@ -84,14 +86,15 @@ package final class File: Sendable {
     _ = try retrying("ftruncate \(path)") { ftruncate(descriptor.number, off_t(size)) }
   }
 
-  /// Blocks until the data is on the disk. An error means that data written before may be lost, whatever a later sync says (Linux marks
-  /// the pages clean): write it anew. The corresponding C function is `fdatasync`.
+  /// Blocks until the data is on the disk. An error means that data written before may be lost, whatever a later sync
+  /// says (Linux marks the pages clean): write it anew. The corresponding C function is `fdatasync`.
   package func syncData() throws(Errno) { _ = try retrying("fdatasync \(path)") { fdatasync(descriptor.number) } }
 
   /// The corresponding C function is `fsync`.
   package func sync() throws(Errno) { _ = try retrying("fsync \(path)") { fsync(descriptor.number) } }
 
-  /// The whole content; EFBIG when it is longer than `limit` octets. Works for /proc, whose files have no size, and for named pipes.
+  /// The whole content; EFBIG when it is longer than `limit` octets. Works for /proc, whose files have no size, and for
+  /// named pipes.
   package static func readWhole(_ path: String, limit: Int) throws(Errno) -> [UInt8] {
     try File(reading: path).readWhole(limit: limit)
   }

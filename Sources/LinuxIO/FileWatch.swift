@@ -1,7 +1,8 @@
 import Glibc
 
-/// Says that something in a directory changed (inotify). Directories and not files are watched: a ConfigMap is replaced by swapping a
-/// symbolic link beside the file, and editors replace files by renaming. Read again what you care for, and compare.
+/// Says that something in a directory changed (inotify). Directories and not files are watched: a ConfigMap is replaced
+/// by swapping a symbolic link beside the file, and editors replace files by renaming. Read again what you care for,
+/// and compare.
 package final class FileWatch {
   private let descriptor: FileDescriptor
   private var directories: [Int32: String] = [:]
@@ -14,8 +15,8 @@ package final class FileWatch {
   /// For `EventPoll.register`.
   package var number: Int32 { descriptor.number }
 
-  /// Watches a directory; again does nothing. ENOENT when it is not there: watch its parent, or try later. The corresponding C function is
-  /// `inotify_add_watch`.
+  /// Watches a directory; again does nothing. ENOENT when it is not there: watch its parent, or try later. The
+  /// corresponding C function is `inotify_add_watch`.
   package func watch(directory: String) throws(Errno) {
     let mask =
       IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR
@@ -25,8 +26,8 @@ package final class FileWatch {
     directories[watch] = directory
   }
 
-  /// The directories in which something changed since the last call, sorted, each once; all of them when the kernel lost events. One that
-  /// was removed is named too and no longer watched (`isWatching`).
+  /// The directories in which something changed since the last call, sorted, each once; all of them when the kernel
+  /// lost events. One that was removed is named too and no longer watched (`isWatching`).
   package func changed() throws(Errno) -> [String] {
     var found: Set<String> = []
     // Room for the longest event (16 octets and a name of 256) sixteen times over.

@@ -1,4 +1,5 @@
-// LinuxIO: the kernel's words for the shell: descriptors, readiness, sockets, files, signals, clocks, threads, privileges.
+// LinuxIO: the kernel's words for the shell: descriptors, readiness, sockets, files, signals, clocks, threads,
+// privileges.
 //
 //   FileDescriptor, Errno     a descriptor that closes once; an error that says what was attempted
 //   EventPoll                 which descriptors are ready (epoll, level-triggered)
@@ -12,10 +13,12 @@
 //   ProcessIdentity           uid, capabilities, and giving them up
 //   SystemTime, SystemRandom  the only clock and the only randomness of the process
 //
-// Constraints: nothing here decides. Nothing retries except EINTR, and that in one function (`retrying`). Nothing blocks except what
-// says so. No async, no Foundation.
+// Constraints: nothing here decides. Nothing retries except EINTR, and that in one file (Errno.swift). Nothing blocks
+// except what says so. No async, no Foundation.
 //
-// Every `unsafe` in this module is a call into C with memory that outlives it: the pointer comes from `withUnsafe…` around the call,
-// from the address of a local (`&value`), or from memory that the object owns from init to deinit. No pointer escapes this module.
+// Every `unsafe` in this module is a call into C with memory that outlives it: the pointer comes from `withUnsafe…`
+// around the call, from the address of a local (`&value`), or from memory that the object owns from init to deinit. No
+// pointer escapes this module.
 //
-// Failures: an `Errno` with the attempted call. Would-block is a value, not an error: it is the ordinary end of every loop.
+// Failures: an `Errno` with the attempted call. Would-block is a value, not an error: it is the ordinary end of every
+// loop.

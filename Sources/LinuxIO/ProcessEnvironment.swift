@@ -2,7 +2,8 @@ import CLinux
 
 /// What the process was started with.
 package enum ProcessEnvironment {
-  /// Environment variables. Of a repeated name the first counts, as for getenv(3). Octets that are not UTF-8 become U+FFFD.
+  /// Environment variables. Of a repeated name the first counts, as for getenv(3). Octets that are not UTF-8 become
+  /// U+FFFD.
   package static func all() -> [String: String] {
     var result: [String: String] = [:]
     guard var entry = unsafe clinux_environment() else { return result }

@@ -38,9 +38,10 @@ package enum ProcessIdentity {
     return unsafe clinux_capabilities_get(&now) == 0 && now.effective & capability.bit != 0
   }
 
-  /// Becomes `user` (and group of the same number), in no other group, with `keeping` permitted and effective and nothing inheritable or
-  /// ambient, and can gain nothing by exec any more; then reads all of it back. Once, before threads are made. The process is not
-  /// dumpable afterwards (prctl(2)), so no other process of that user reads its memory.
+  /// Becomes `user` (and group of the same number), in no other group, with `keeping` permitted and effective and
+  /// nothing inheritable or ambient, and can gain nothing by exec any more; then reads all of it back. Once, before
+  /// threads are made. The process is not dumpable afterwards (prctl(2)), so no other process of that user reads its
+  /// memory.
   package static func drop(to user: UInt32, keeping: [Capability]) throws(DropFailure) {
     let threads = threadCount()
     guard threads == 1 else { throw .severalThreads(threads) }
@@ -88,7 +89,8 @@ package enum ProcessIdentity {
     return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  /// Proportional set size in octets: what this process costs the pod. Nil without /proc/self/smaps_rollup (Linux 4.14).
+  /// Proportional set size in octets: what this process costs the pod. Nil without /proc/self/smaps_rollup (Linux
+  /// 4.14).
   package static func proportionalMemory() -> Int64? {
     statusNumber("/proc/self/smaps_rollup", "Pss:").map { Int64($0) * 1_024 }
   }

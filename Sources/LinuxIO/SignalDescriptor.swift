@@ -19,7 +19,8 @@ package final class SignalDescriptor {
 
   private let descriptor: FileDescriptor
 
-  /// Blocks the three signals for the process and ignores SIGPIPE, so that a reader that went away is an error and not the end.
+  /// Blocks the three signals for the process and ignores SIGPIPE, so that a reader that went away is an error and not
+  /// the end.
   package init() throws(Errno) {
     let signals = [SIGTERM, SIGINT, SIGHUP]
     _ = try retrying("signal SIGPIPE") { clinux_ignore_pipe_signal() }

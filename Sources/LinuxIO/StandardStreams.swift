@@ -6,11 +6,12 @@ package enum StandardStreams {
   case output
   case error
 
-  /// A write no larger than this goes into a pipe whole or not at all, and does not block when poll said there is room (pipe(7)).
+  /// A write no larger than this goes into a pipe whole or not at all, and does not block when poll said there is room
+  /// (pipe(7)).
   private static let pipeOctets = 4_096
 
-  /// All of `bytes`. `patience`: how long to wait for a reader that does not read, nil without end; then EAGAIN, with a part possibly
-  /// written. A log line is not worth a stalled loop; an audit record is.
+  /// All of `bytes`. `patience`: how long to wait for a reader that does not read, nil without end; then EAGAIN, with a
+  /// part possibly written. A log line is not worth a stalled loop; an audit record is.
   package func write(_ bytes: [UInt8], patience: TimeSpan? = nil) throws(Errno) {
     let number: Int32 = self == .output ? 1 : 2
     let deadline = patience.map { SystemTime.instant() + $0 }

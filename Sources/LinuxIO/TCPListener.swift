@@ -24,8 +24,8 @@ package final class TCPListener: Sendable {
 
   package var number: Int32 { descriptor.number }
 
-  /// The next connection, nil when none waits. A peer that left before it was accepted is skipped. Throws EMFILE and the like: then stop
-  /// listening for a while, or the loop spins. The corresponding C function is `accept4`.
+  /// The next connection, nil when none waits. A peer that left before it was accepted is skipped. Throws EMFILE and
+  /// the like: then stop listening for a while, or the loop spins. The corresponding C function is `accept4`.
   package func accept() throws(Errno) -> TCPStream? {
     while true {
       var peer = clinux_endpoint()

@@ -26,8 +26,8 @@ package final class TCPStream: Sendable {
     _ = clinux_set_no_delay(self.descriptor.number)
   }
 
-  /// Starts connecting without waiting: writability says it ended, `connectError` how. `mark` needs CAP_NET_ADMIN; `bind` nil leaves the
-  /// source to the kernel. The corresponding C functions are `socket`, `connect`.
+  /// Starts connecting without waiting: writability says it ended, `connectError` how. `mark` needs CAP_NET_ADMIN;
+  /// `bind` nil leaves the source to the kernel. The corresponding C functions are `socket`, `connect`.
   package static func connecting(to peer: Endpoint, bind: Endpoint? = nil, mark: UInt32? = nil) throws(Errno)
     -> TCPStream
   {
@@ -39,7 +39,8 @@ package final class TCPStream: Sendable {
 
   package var number: Int32 { descriptor.number }
 
-  /// The error that ended the connecting, or that is pending; nil when there is none. The corresponding C function is `getsockopt` SO_ERROR.
+  /// The error that ended the connecting, or that is pending; nil when there is none. The corresponding C function is
+  /// `getsockopt` SO_ERROR.
   package func connectError() -> Errno? {
     let code = clinux_socket_error(descriptor.number)
     return code == 0 ? nil : Errno(code < 0 ? EBADF : code, "connect \(peer)")
@@ -63,7 +64,8 @@ package final class TCPStream: Sendable {
     return part == 0 ? .end : .octets(buffer.count - start)
   }
 
-  /// Sends octets from `offset` on; how many the kernel took, nil when none because its buffer is full. The corresponding C function is `send`.
+  /// Sends octets from `offset` on; how many the kernel took, nil when none because its buffer is full. The
+  /// corresponding C function is `send`.
   package func write(_ bytes: [UInt8], from offset: Int = 0) throws(Errno) -> Int? {
     precondition(offset <= bytes.count)
     return try retryingUnlessBlocked("send") {
@@ -80,14 +82,16 @@ package final class TCPStream: Sendable {
   /// Both directions at once: also wakes a thread that is blocked on this stream.
   package func shutdownBoth() { _ = shutdown(descriptor.number, Int32(SHUT_RDWR)) }
 
-  /// Closing will send RST and throw away what was not sent (SO_LINGER zero): for faults in tests, and for slow clients.
+  /// Closing will send RST and throw away what was not sent (SO_LINGER zero): for faults in tests, and for slow
+  /// clients.
   package func resetOnClose() {
     var linger = linger(l_onoff: 1, l_linger: 0)
     _ = unsafe setsockopt(
       descriptor.number, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
   }
 
-  /// Blocks until readable (or writable) or `deadline`: false when it passed. For worker threads. The corresponding C function is `poll`.
+  /// Blocks until readable (or writable) or `deadline`: false when it passed. For worker threads. The corresponding C
+  /// function is `poll`.
   package func waitUntil(_ interest: EventPoll.Interest, deadline: Instant) throws(Errno) -> Bool {
     var entry = pollfd(fd: descriptor.number, events: 0, revents: 0)
     if interest.contains(.read) { entry.events |= Int16(POLLIN) }

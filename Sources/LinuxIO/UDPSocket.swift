@@ -15,10 +15,12 @@ package final class UDPSocket {
 
   private let descriptor: FileDescriptor
 
-  /// Asked of the kernel with SO_RCVBUFFORCE: 1 MiB holds a burst of some 800 queries of small packets (each is charged about 1,280 octets).
+  /// Asked of the kernel with SO_RCVBUFFORCE: 1 MiB holds a burst of some 800 queries of small packets (each is charged
+  /// about 1,280 octets).
   package static let receiveBufferOctets: Int32 = 1 << 20
 
-  /// `bind` nil leaves the address and port to the kernel; `connect` takes datagrams of that peer only; `mark` needs CAP_NET_ADMIN.
+  /// `bind` nil leaves the address and port to the kernel; `connect` takes datagrams of that peer only; `mark` needs
+  /// CAP_NET_ADMIN.
   /// The corresponding C functions are `socket`, `bind`, `connect`.
   package init(
     family: AddressFamily, bind: Endpoint? = nil, connect: Endpoint? = nil, mark: UInt32? = nil,
@@ -31,8 +33,9 @@ package final class UDPSocket {
     if let connect { _ = try SocketCalls.connect(descriptor.number, connect) }
   }
 
-  /// A socket connected to `peer` from a random port outside `range` (the kernel's own ephemeral ports), so that no program that lets the
-  /// kernel choose its port shares a conntrack entry with us. Ports 1024…65535; when `range` covers them all, any of them.
+  /// A socket connected to `peer` from a random port outside `range` (the kernel's own ephemeral ports), so that no
+  /// program that lets the kernel choose its port shares a conntrack entry with us. Ports 1024…65535; when `range`
+  /// covers them all, any of them.
   package static func onRandomPort(
     connect peer: Endpoint, outside range: ClosedRange<UInt16>, mark: UInt32? = nil, receiveBufferOctets: Int32,
     using generator: inout some RandomNumberGenerator
@@ -59,8 +62,9 @@ package final class UDPSocket {
   /// For `EventPoll.register`.
   package var number: Int32 { descriptor.number }
 
-  /// Fills `batch` with what is there, at most `InboundDatagrams.capacity`; 0 when nothing is. An error that an earlier datagram met
-  /// (ECONNREFUSED on a connected socket) is thrown once; the next call goes on. The corresponding C function is `recvmmsg`.
+  /// Fills `batch` with what is there, at most `InboundDatagrams.capacity`; 0 when nothing is. An error that an earlier
+  /// datagram met (ECONNREFUSED on a connected socket) is thrown once; the next call goes on. The corresponding C
+  /// function is `recvmmsg`.
   @discardableResult
   package func receive(into batch: InboundDatagrams) throws(Errno) -> Int { try batch.receive(from: descriptor.number) }
 

@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// A thread that does blocking work in order: fdatasync, HTTPS. Jobs go in from the loop, results come back in the same order once
-/// `wakeup` is readable.
+/// A thread that does blocking work in order: fdatasync, HTTPS. Jobs go in from the loop, results come back in the same
+/// order once `wakeup` is readable.
 package final class WorkerThread<Job: Sendable, Output: Sendable>: Sendable {
   private struct Queues: Sendable {
     var jobs: [Job] = []
@@ -18,7 +18,8 @@ package final class WorkerThread<Job: Sendable, Output: Sendable>: Sendable {
   package let wakeup: WakeupDescriptor
 
   /// `body` runs on the new thread, for one job at a time. `name` is at most 15 octets (/proc/PID/task/TID/comm).
-  /// `stackOctets`: 256 KiB is ample for files; a TLS handshake in OpenSSL used under 64 KiB. The corresponding C function is `pthread_create`.
+  /// `stackOctets`: 256 KiB is ample for files; a TLS handshake in OpenSSL used under 64 KiB. The corresponding C
+  /// function is `pthread_create`.
   package init(
     name: String, stackOctets: Int = 256 << 10, _ body: @escaping @Sendable (Job) -> Output
   ) throws(Errno) {

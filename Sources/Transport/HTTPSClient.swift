@@ -28,14 +28,16 @@ package enum HTTPSOutcome: Hashable, Sendable {
   case notConnected(reason: String)
   /// Not an octet of the request left: the peer did not prove who it is, or speaks no TLS we accept.
   case tlsRefused(reason: String)
-  /// A kept connection ended before any octet of an answer: most likely the server closed it as the request was on its way. It may have acted.
+  /// A kept connection ended before any octet of an answer: most likely the server closed it as the request was on its
+  /// way. It may have acted.
   case droppedOnReuse(reason: String)
   /// Some of the request left and no whole answer came. It may have acted.
   case ambiguous(reason: String)
 }
 
-/// Requests over one kept connection, one at a time, on a worker thread. Blocks, never longer than the deadlines. Sendable, so that the worker's
-/// closure may hold it and another thread may `interrupt`; two threads that exchange take turns.
+/// Requests over one kept connection, one at a time, on a worker thread. Blocks, never longer than the deadlines.
+/// Sendable, so that the worker's closure may hold it and another thread may `interrupt`; two threads that exchange
+/// take turns.
 package final class HTTPSClient: Sendable {
   private struct Kept {
     var tls: TLSStream
@@ -44,7 +46,8 @@ package final class HTTPSClient: Sendable {
     var lastUsed: Instant
   }
 
-  /// How long a connection may be idle and still be used: Azure's load balancers forget theirs after four minutes, gateways sooner.
+  /// How long a connection may be idle and still be used: Azure's load balancers forget theirs after four minutes,
+  /// gateways sooner.
   package static let idleLimit = TimeSpan.seconds(60)
   /// What one address may take to connect while others are left to try.
   package static let connectLimit = TimeSpan.seconds(5)
@@ -59,8 +62,8 @@ package final class HTTPSClient: Sendable {
     self.limits = limits
   }
 
-  /// Connects when there is no usable connection, sends `request` (the octets of one whole request with `method`), and reads the answer. The
-  /// connection is kept when both sides may. `deadline` bounds everything.
+  /// Connects when there is no usable connection, sends `request` (the octets of one whole request with `method`), and
+  /// reads the answer. The connection is kept when both sides may. `deadline` bounds everything.
   package func exchange(_ request: [UInt8], method: String, with target: HTTPSTarget, deadline: Instant) -> HTTPSOutcome
   {
     kept.withLock { kept in
@@ -70,7 +73,8 @@ package final class HTTPSClient: Sendable {
     }
   }
 
-  /// Ends an exchange under way, from any thread: it comes out as `ambiguous` or `notConnected`. Closes a kept connection too.
+  /// Ends an exchange under way, from any thread: it comes out as `ambiguous` or `notConnected`. Closes a kept
+  /// connection too.
   package func interrupt() { current.withLock { $0?.shutdownBoth() } }
 
   /// Closes the kept connection, with close_notify.

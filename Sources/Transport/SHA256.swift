@@ -2,7 +2,8 @@ import COpenSSL
 
 /// SHA-256 (FIPS 180-4).
 package enum SHA256 {
-  /// 32 octets: the digest of the parts in order. One part takes the shortest way. The corresponding C functions are `SHA256`, `EVP_Digest…`.
+  /// 32 octets: the digest of the parts in order. One part takes the shortest way. The corresponding C functions are
+  /// `SHA256`, `EVP_Digest…`.
   package static func digest(_ parts: [UInt8]...) -> [UInt8] {
     if parts.count == 1 { return digest(of: parts[0]) }
     let state = SHA256State()
@@ -22,8 +23,9 @@ package enum SHA256 {
   }
 }
 
-/// A digest under way, for input that comes in pieces; ready for the next after `finish`. Keeping one saves OpenSSL's look-up of the algorithm.
-/// Safe, because the pointer is private and freed once, and the object stays on one thread (it is not Sendable).
+/// A digest under way, for input that comes in pieces; ready for the next after `finish`. Keeping one saves OpenSSL's
+/// look-up of the algorithm. Safe, because the pointer is private and freed once, and the object stays on one thread
+/// (it is not Sendable).
 @safe package final class SHA256State {
   private let context: OpaquePointer
 
@@ -67,7 +69,8 @@ package func hmacSHA256(key: [UInt8], _ message: [UInt8]) -> [UInt8] {
   return output
 }
 
-/// Whether two secrets are the same, in a time that depends on their lengths only. The corresponding C function is `CRYPTO_memcmp`.
+/// Whether two secrets are the same, in a time that depends on their lengths only. The corresponding C function is
+/// `CRYPTO_memcmp`.
 package func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
   guard left.count == right.count else { return false }
   return unsafe CRYPTO_memcmp(left, right, left.count) == 0

@@ -26,7 +26,8 @@ package enum PublicKeyNumbers: Hashable, Sendable {
   /// Bits of an RSA modulus: NIST SP 800-131A forbids fewer than 2,048; more than 8,192 only cost time.
   package static let rsaBits = 2_048...8_192
 
-  /// Nil for numbers that are no key of their kind, or a key that is too weak. The corresponding C function is `d2i_PUBKEY`.
+  /// Nil for numbers that are no key of their kind, or a key that is too weak. The corresponding C function is
+  /// `d2i_PUBKEY`.
   package init?(_ numbers: PublicKeyNumbers) {
     guard let encoded = subjectPublicKeyInfo(numbers) else { return nil }
     ERR_clear_error()
@@ -46,7 +47,8 @@ package enum PublicKeyNumbers: Hashable, Sendable {
 
   deinit { unsafe EVP_PKEY_free(key) }
 
-  /// Whether `signature` (as JWS has it) is this key's over `message`. An algorithm of another kind of key is never valid.
+  /// Whether `signature` (as JWS has it) is this key's over `message`. An algorithm of another kind of key is never
+  /// valid.
   /// The corresponding C function is `EVP_DigestVerify`.
   package func isValid(_ signature: [UInt8], over message: [UInt8], _ algorithm: SignatureAlgorithm) -> Bool {
     var signature = signature
@@ -79,7 +81,8 @@ package enum PublicKeyNumbers: Hashable, Sendable {
 private func subjectPublicKeyInfo(_ numbers: PublicKeyNumbers) -> [UInt8]? {
   switch numbers {
   case .rsa(let modulus, let exponent):
-    // 16 KiB of modulus could be given; the range of bits is checked on the key. An exponent beyond 64 bits only costs time.
+    // 16 KiB of modulus could be given; the range of bits is checked on the key. An exponent beyond 64 bits only costs
+    // time.
     guard !modulus.isEmpty, modulus.count <= 1_025, (1...8).contains(exponent.count) else { return nil }
     // rsaEncryption 1.2.840.113549.1.1.1, NULL (RFC 3279 §2.3.1)
     let algorithm: [UInt8] = [

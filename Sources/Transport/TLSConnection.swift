@@ -19,8 +19,9 @@ package enum TLSFailure: Error, Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// TLS over memory: what came from the network goes in with `receive`, what must go out comes out with `takeOutgoing`, after every call.
-/// Safe, because the pointers are private, freed once, and the object stays on one thread (it is not Sendable).
+/// TLS over memory: what came from the network goes in with `receive`, what must go out comes out with `takeOutgoing`,
+/// after every call. Safe, because the pointers are private, freed once, and the object stays on one thread (it is not
+/// Sendable).
 @safe package final class TLSConnection {
   package enum ReadOutcome: Hashable, Sendable {
     case octets(Int)
@@ -37,7 +38,8 @@ package enum TLSFailure: Error, Hashable, Sendable, CustomStringConvertible {
   /// Said again by every later call: OpenSSL itself would call what follows a fatal alert an orderly end.
   private var failure: TLSFailure?
 
-  /// A client that accepts `serverName` only: a DNS name, which is also told to the server (RFC 6066 §3), or the text of an address.
+  /// A client that accepts `serverName` only: a DNS name, which is also told to the server (RFC 6066 §3), or the text
+  /// of an address.
   package convenience init(_ context: TLSClientContext, serverName: String) throws(CryptographyFault) {
     try unsafe self.init(owning: context.newConnection())
     try expect(serverName)
@@ -105,7 +107,8 @@ package enum TLSFailure: Error, Hashable, Sendable, CustomStringConvertible {
     unsafe BIO_ctrl(fromNetwork, BIO_C_SET_BUF_MEM_EOF_RETURN, 0, nil)
   }
 
-  /// What must go to the network now; after an error too, for it may hold the alert that tells the peer. The corresponding C function is `BIO_read`.
+  /// What must go to the network now; after an error too, for it may hold the alert that tells the peer. The
+  /// corresponding C function is `BIO_read`.
   package func takeOutgoing() -> [UInt8] {
     let pending = unsafe BIO_ctrl_pending(toNetwork)
     guard pending > 0 else { return [] }

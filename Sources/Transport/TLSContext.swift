@@ -7,7 +7,8 @@ package final class TLSClientContext: Sendable {
   private let caFile: String?
   private let loaded = Mutex<TLSContext?>(nil)
 
-  /// Where Debian and most images keep the roots: a directory by hash, of which OpenSSL reads only what a chain needs, and all of them in a file.
+  /// Where Debian and most images keep the roots: a directory by hash, of which OpenSSL reads only what a chain needs,
+  /// and all of them in a file.
   private static let systemDirectory = "/etc/ssl/certs"
   private static let systemFile = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -74,7 +75,8 @@ private func connection(_ address: UInt) throws(CryptographyFault) -> OpaquePoin
   return unsafe pointer
 }
 
-/// Owns an `SSL_CTX`. Safe, because the pointer is private and freed once; each `SSL` made of it holds a reference of its own.
+/// Owns an `SSL_CTX`. Safe, because the pointer is private and freed once; each `SSL` made of it holds a reference of
+/// its own.
 @safe final class TLSContext {
   private let pointer: OpaquePointer
 

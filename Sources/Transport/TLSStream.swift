@@ -18,8 +18,8 @@ package enum TLSStreamFault: Error, Hashable, Sendable, CustomStringConvertible 
   }
 }
 
-/// TLS on a TCP stream, for a thread of its own: every call blocks until it is done, failed, or the deadline has passed.
-/// The stream must be non-blocking; after a fault the object is of no more use.
+/// TLS on a TCP stream, for a thread of its own: every call blocks until it is done, failed, or the deadline has
+/// passed. The stream must be non-blocking; after a fault the object is of no more use.
 package final class TLSStream {
   package let stream: TCPStream
   private let connection: TLSConnection
@@ -76,7 +76,8 @@ package final class TLSStream {
     }
   }
 
-  /// All of `octets`, handed to the kernel. A peer that writes meanwhile is read, so that two full buffers cannot wait for each other.
+  /// All of `octets`, handed to the kernel. A peer that writes meanwhile is read, so that two full buffers cannot wait
+  /// for each other.
   package func write(_ octets: [UInt8], deadline: Instant) throws(TLSStreamFault) {
     do throws(TLSFailure) {
       try connection.send(octets)
@@ -87,7 +88,8 @@ package final class TLSStream {
     try flush(deadline: deadline)
   }
 
-  /// Appends what comes next to `buffer`: false at the end of the stream (close_notify); a stream without it is `.tls(.cutOff)`.
+  /// Appends what comes next to `buffer`: false at the end of the stream (close_notify); a stream without it is
+  /// `.tls(.cutOff)`.
   package func read(into buffer: inout [UInt8], deadline: Instant) throws(TLSStreamFault) -> Bool {
     while true {
       if let more = try readAvailable(into: &buffer) { return more }
@@ -96,12 +98,16 @@ package final class TLSStream {
     }
   }
 
-  /// Whether the peer is quiet and still there: what must be true before a kept connection carries another request. Never blocks.
+  /// Whether the peer is quiet and still there: what must be true before a kept connection carries another request.
+  /// Never blocks.
   package func isIdle() -> Bool {
     var unexpected: [UInt8] = []
     do throws(TLSStreamFault) {
-      guard try receiveSome() else { return try readAvailable(into: &unexpected) == nil }
-      // Session tickets come after the handshake, and are no application data.
+      // Session tickets come after the handshake, and are no application data. To the last octet: an end may stand
+      // behind them.
+      while try receiveSome() {
+        if try readAvailable(into: &unexpected) != nil { return false }
+      }
       return try readAvailable(into: &unexpected) == nil
     } catch {
       return false

@@ -10,11 +10,14 @@
 //   TLSStream              a TLSConnection on a TCPStream, blocking up to a deadline (for threads of their own)
 //   HTTPSClient            one kept connection, one exchange at a time, and an outcome that never guesses
 //
-// Constraints. TLS 1.2 at least; the chain and the name (or address) are always verified, with no way to switch it off. Everything that waits has a
-// deadline and waits in poll(2). The event loop never runs any of this: a worker thread does, for a handshake is milliseconds of arithmetic.
+// Constraints. TLS 1.2 at least; the chain and the name (or address) are always verified, with no way to switch it off.
+// Everything that waits has a deadline and waits in poll(2). The event loop never runs any of this: a worker thread
+// does, for a handshake is milliseconds of arithmetic.
 //
-// Failures. What the forwarder does next depends on what the peer may have done: `HTTPSOutcome` tells apart "it cannot have seen the request"
-// (notConnected, tlsRefused), "it may have" (droppedOnReuse, ambiguous), and "it answered, whole" (response).
+// Failures. What the forwarder does next depends on what the peer may have done: `HTTPSOutcome` tells apart "it cannot
+// have seen the request" (notConnected, tlsRefused), "it may have" (droppedOnReuse, ambiguous), and "it answered,
+// whole" (response).
 //
-// Every `unsafe` in this module hands OpenSSL memory that outlives the call, or an object of OpenSSL's that its Swift owner frees in deinit.
-// The owners are classes that one thread uses at a time: by being confined to a `Mutex`, or by not being Sendable.
+// Every `unsafe` in this module hands OpenSSL memory that outlives the call, or an object of OpenSSL's that its Swift
+// owner frees in deinit. The owners are classes that one thread uses at a time: by being confined to a `Mutex`, or by
+// not being Sendable.

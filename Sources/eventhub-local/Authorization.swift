@@ -26,7 +26,8 @@ enum Authorization: Sendable {
     }
   }
 
-  /// `SharedAccessSignature sr=URI&sig=SIGNATURE&se=EXPIRY&skn=NAME`, signed over `URI LF EXPIRY` with both as they are written.
+  /// `SharedAccessSignature sr=URI&sig=SIGNATURE&se=EXPIRY&skn=NAME`, signed over `URI LF EXPIRY` with both as they are
+  /// written.
   private func checkSignature(
     _ line: [UInt8], _ request: HTTPRequest, _ name: String, _ key: [UInt8], _ now: WallTime
   ) throws(Refusal) {

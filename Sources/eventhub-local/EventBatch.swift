@@ -27,7 +27,8 @@ struct Refusal: Error, Hashable {
   }
 }
 
-/// A batch in the form that the service takes with `application/vnd.microsoft.servicebus.json`, read more strictly than the service does:
+/// A batch in the form that the service takes with `application/vnd.microsoft.servicebus.json`, read more strictly than
+/// the service does:
 ///
 ///     [{"Body":"TEXT","UserProperties":{…},"BrokerProperties":{…}}, …]
 enum EventBatch {

@@ -26,7 +26,8 @@ enum Fault: Hashable, Sendable {
 ///
 ///     503:3,401:1,reset-after-store:2,slow:200ms:5,retry-after:2s:1
 ///
-/// A control file holds such a list too; it is read at every request, and when its text changed, it replaces what is left.
+/// A control file holds such a list too; it is read at every request, and when its text changed, it replaces what is
+/// left.
 final class FaultScript: Sendable {
   private struct State: Sendable {
     var left: [(fault: Fault, count: Int)]

@@ -3,8 +3,9 @@ import LinuxIO
 import Synchronization
 import Timekeeping
 
-/// Every accepted event: its exact text on a line of its own in FILE (what `sallyport verify` reads), and on the same line of FILE.index
-/// where and when it was put: `{"partition":0,"sequence":1,"enqueued":"…"}`. A batch goes to one partition, as with the service; partitions take turns.
+/// Every accepted event: its exact text on a line of its own in FILE (what `sallyport verify` reads), and on the same
+/// line of FILE.index where and when it was put: `{"partition":0,"sequence":1,"enqueued":"…"}`. A batch goes to one
+/// partition, as with the service; partitions take turns.
 final class Ledger: Sendable {
   private struct State: Sendable {
     var nextPartition = 0

@@ -1,3 +1,16 @@
+// eventhub-local: the send half of Event Hubs' REST API over HTTPS, on one machine, for trying and testing. It never ships.
+//
+//   Options        the command line
+//   Server         TLS and HTTP/1.1, a thread for each connection
+//   Hub            judges a request: credentials, path, version, content type, size, shape
+//   EventBatch     the batch's bodies, read more strictly than the service reads them
+//   Authorization  bearer token or shared access signature
+//   FaultScript    what goes wrong, in order, before or after the store
+//   Ledger         what was accepted: the judge of every delivery test
+//
+// Where the service's behaviour is not documented, this one is strict: a sender that passes here relies on nothing. An event is in the ledger
+// before its 201 leaves, and what is in the ledger was whole. A refused request takes no fault from the script.
+
 import LinuxIO
 import Transport
 

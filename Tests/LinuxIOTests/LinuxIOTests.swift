@@ -14,7 +14,8 @@ final class TemporaryDirectory {
   deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
-/// Runs `body` in a forked process, which has one thread, and returns its exit status: for what would change this process.
+/// Runs `body` in a forked process, which has one thread, and returns its exit status: for what would change this
+/// process.
 func inChild(_ body: () -> Int32) throws -> Int32 {
   typealias Fork = @convention(c) () -> pid_t
   guard let symbol = unsafe dlsym(nil, "fork") else { throw Errno(ENOSYS, "fork") }

@@ -25,7 +25,8 @@ import Transport
     }
   }
 
-  /// RFC 4231 §4.2, §4.3, §4.7 (a key longer than a block); and the empty key, which OpenSSL's HMAC could take for "the last key".
+  /// RFC 4231 §4.2, §4.3, §4.7 (a key longer than a block); and the empty key, which OpenSSL's HMAC could take for "the
+  /// last key".
   @Test(arguments: [
     (
       [UInt8](repeating: 0x0b, count: 20), "Hi There",

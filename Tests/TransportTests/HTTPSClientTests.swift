@@ -19,6 +19,8 @@ private final class ScriptedServer: Sendable {
     case silence
     /// Sends these octets unasked, once `gate` is 1, and then makes it 2.
     case unasked(String)
+    /// Leaves without close_notify, once `gate` is 1, and then makes it 2.
+    case leave
   }
 
   let gate = Mutex(0)
@@ -62,6 +64,12 @@ private final class ScriptedServer: Sendable {
           try tls.write(Array(text.utf8), deadline: patience())
           continue
         }
+        if case .leave = step {
+          waitForGate(1)
+          stream.shutdownBoth()
+          gate.withLock { $0 = 2 }
+          return
+        }
         var parser = RequestParser()
         var event = parser.next()
         while case .needMore = event {
@@ -81,7 +89,7 @@ private final class ScriptedServer: Sendable {
         case .silence:
           var octets: [UInt8] = []
           _ = try tls.read(into: &octets, deadline: patience())
-        case .unasked: break
+        case .unasked, .leave: break
         }
       }
       // Until the client leaves, so that the connection does not end under a test that does not want it to.
@@ -209,6 +217,14 @@ private final class ScriptedServer: Sendable {
       Issue.record("connected to nowhere")
       return
     }
+  }
+
+  @Test func keptConnectionThatEndedMeanwhileIsNotUsed() throws {
+    let (client, server) = try pair([[.answer(Self.created), .leave], [.answer(Self.created)]])
+    #expect(status(exchange(client, server)) == 201)
+    server.gate.withLock { $0 = 1 }
+    server.waitForGate(2)
+    #expect(status(exchange(client, server)) == 201)
   }
 
   @Test func octetsNobodyAskedForEndAKeptConnection() throws {

@@ -8,8 +8,8 @@ import Transport
 struct Certificates: Sendable {
   let directory: String
 
-  /// Trusted by `ca.pem`: `good` (localhost, 127.0.0.1, ::1), `other` (other.test), `expired`, `wildcard` (*.example.test).
-  /// `stranger` is signed by nobody we trust.
+  /// Trusted by `ca.pem`: `good` (localhost, 127.0.0.1, ::1), `other` (other.test), `expired`, `wildcard`
+  /// (*.example.test). `stranger` is signed by nobody we trust.
   static let made = Result { try Certificates() }
 
   /// `rsa.modulus` was printed in hexadecimal.
