@@ -47,6 +47,7 @@ enum MessageType {
   static let newChain: UInt16 = tables | 3
   static let getChain: UInt16 = tables | 4
   static let newRule: UInt16 = tables | 6
+  static let getRule: UInt16 = tables | 7
   static let deleteRule: UInt16 = tables | 8
   static let newSet: UInt16 = tables | 9
   static let deleteSet: UInt16 = tables | 11
@@ -95,6 +96,17 @@ enum TablesAttribute {
   static let chainType: UInt16 = 7
   /// `NFTA_HOOK_HOOKNUM`.
   static let hookNumber: UInt16 = 1
+  /// `NFTA_SET_NAME`.
+  static let setName: UInt16 = 2
+  // enum nft_rule_attributes
+  static let ruleChain: UInt16 = 2
+  static let ruleExpressions: UInt16 = 4
+  // enum nft_expr_attributes
+  static let expressionName: UInt16 = 1
+  static let expressionData: UInt16 = 2
+  // enum nft_counter_attributes
+  static let counterBytes: UInt16 = 1
+  static let counterPackets: UInt16 = 2
   // enum nft_set_elem_list_attributes
   static let listSet: UInt16 = 2
   static let listElements: UInt16 = 3

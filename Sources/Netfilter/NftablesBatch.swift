@@ -61,13 +61,13 @@ struct NftablesBatch: ~Copyable {
     case .deleteSet(let name):
       begin(MessageType.deleteSet)
       storage.writer.attribute(TablesAttribute.table, text: table)
-      storage.writer.attribute(2, text: name.rawValue)  // NFTA_SET_NAME
+      storage.writer.attribute(TablesAttribute.setName, text: name.rawValue)
       end()
     case .addChain(let definition): append(definition)
     case .flushChain(let name):
       begin(MessageType.deleteRule)
       storage.writer.attribute(TablesAttribute.table, text: table)
-      storage.writer.attribute(2, text: name.rawValue)  // NFTA_RULE_CHAIN
+      storage.writer.attribute(TablesAttribute.ruleChain, text: name.rawValue)
       end()
     case .appendRule(let definition): append(definition)
     case .addElements(let set, let elements):

@@ -73,6 +73,26 @@ final class TestSocket: @unchecked Sendable {
     return count < 0 ? .failure(PosixError(code: errno)) : .success(String(decoding: bytes[0..<count], as: UTF8.self))
   }
 
+  /// Waits for a datagram, answers it and returns it; nil when none came.
+  func answer(_ text: String) -> String? {
+    var peer = sockaddr_storage()
+    var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    var bytes = [UInt8](repeating: 0, count: 2048)
+    let reply = Array(text.utf8)
+    return withExtendedLifetime(self) {
+      // The address is read and written in place, within its own size.
+      unsafe withUnsafeMutablePointer(to: &peer) {
+        unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { peer in
+          let count = unsafe recvfrom(descriptor, &bytes, bytes.count, 0, peer, &size)
+          guard count >= 0, unsafe sendto(descriptor, reply, reply.count, 0, peer, size) == reply.count else {
+            return nil
+          }
+          return String(decoding: bytes[0..<count], as: UTF8.self)
+        }
+      }
+    }
+  }
+
   /// The errno of one datagram sent and its answer awaited; zero for an answer.
   func ask(_ text: String) -> Int32 {
     let failure = send(text)
