@@ -93,7 +93,9 @@ final class APIServer {
   }
 
   func closeIdle(at now: Instant) {
-    for (number, client) in clients where client.answering == nil && now - client.begun > Self.patience { close(number) }
+    for (number, client) in clients where client.answering == nil && now - client.begun > Self.patience {
+      close(number)
+    }
   }
 
   private func close(_ number: UInt64) { clients.removeValue(forKey: number)?.connection.close() }

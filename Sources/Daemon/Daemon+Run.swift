@@ -36,7 +36,7 @@ struct StartupFailure: Error, CustomStringConvertible {
 }
 
 /// Runs a call of the edge; its error becomes what is missing.
-func required<Value, Failure: Error & CustomStringConvertible>(
+func required<Value: ~Copyable, Failure: Error & CustomStringConvertible>(
   _ what: String, _ body: () throws(Failure) -> Value
 ) throws(StartupFailure) -> Value {
   do throws(Failure) {

@@ -1,5 +1,8 @@
 import Addressing
+import DNSProxy
+import EgressPolicy
 import Firewall
+import FlowAudit
 import Forwarder
 import LinuxIO
 import Netfilter
@@ -110,7 +113,9 @@ final class EffectRunner {
         }
       }
     } catch {
-      log.error("flows that lost their grant could not be deleted; the kernel stops them all the same", [("reason", error.description)])
+      log.error(
+        "flows that lost their grant could not be deleted; the kernel stops them all the same",
+        [("reason", error.description)])
     }
     return gone
   }

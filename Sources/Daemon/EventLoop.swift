@@ -1,3 +1,4 @@
+import FlowAudit
 import LinuxIO
 import Netfilter
 import Sidecar

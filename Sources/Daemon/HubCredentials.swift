@@ -41,7 +41,7 @@ struct HubCredentials {
       let end = now + Self.sharedAccessLifetime
       expires = end
       value = SASToken.compose(
-        uri: hub.description, keyName: name, key: key.text, expiry: UInt64(max(end.microseconds / 1_000_000, 0)),
+        uri: hub.description, keyName: name, key: key.text, expiry: end.microseconds / 1_000_000,
         hmac: { key, message in hmacSHA256(key: key, message) })
       return nil
     case .tokenFile(let path):

@@ -66,7 +66,8 @@ struct Startup {
     guard ProcessIdentity.effectiveUser != user else { return }
     guard ProcessIdentity.effectiveUser == 0 else {
       throw StartupFailure(
-        "SALLYPORT_RUN_AS: started as uid \(ProcessIdentity.effectiveUser), which cannot become \(user); start as 0 or as \(user)")
+        "SALLYPORT_RUN_AS: started as uid \(ProcessIdentity.effectiveUser), which cannot become \(user); start as 0 or as \(user)"
+      )
     }
     try required("SALLYPORT_STATE_DIR") { () throws(Errno) in
       try state.changeOwner(user: user, group: user)
@@ -110,22 +111,19 @@ struct Startup {
       credentials: configuration.hub.map { HubCredentials(configuration.hubCredential, $0) },
       attemptTimeout: settings.forwarder.attemptTimeout, log: log)
     let start = try adopted(settings, storage)
+    let end: EffectRunner.ProcessEnd
     do throws(Errno) {
       var loop = try EventLoop(
         SidecarMachine(settings) { SHA256.digest(of: $0) }, runner, poll, signals, monitor,
         upstreamPatience: configuration.dnsUpstreamTimeout * 2)
-      let end = try loop.run(from: start)
-      storage.finish()
-      guard case .failed(let reason) = end else {
-        log.info("stopped; the rules stay and keep enforcing")
-        return 0
-      }
-      throw StartupFailure(reason)
-    } catch let error as Errno {
-      throw StartupFailure(error.description)
-    } catch let error as StartupFailure {
-      throw error
+      end = try loop.run(from: start)
+    } catch {
+      throw StartupFailure("the event loop: \(error)")
     }
+    storage.finish()
+    if case .failed(let reason) = end { throw StartupFailure(reason) }
+    log.info("stopped; the rules stay and keep enforcing")
+    return 0
   }
 
   /// What an earlier process left: it is taken over, not flushed.
@@ -189,9 +187,12 @@ struct Startup {
       } ?? .unbound
     var firewall = FirewallParameters(
       ownUser: ownUser, ownMark: mark, dnsPort4: listen.first { $0.address.isIPv4 }?.port,
-      dnsPort6: listen.first { !$0.address.isIPv4 }?.port, apiPort: configuration.apiListen.first?.port,
-      ingress: ingress)
-    firewall.enforces = configuration.mode == .enforce
+      dnsPort6: listen.first { !$0.address.isIPv4 }?.port, apiPort: configuration.apiListen.first?.port)
+    switch configuration.ingress {
+    case .tcp: firewall.ingress = .tcp
+    case .none: firewall.ingress = .none
+    case .ports(let ports, _): firewall.ingress = .ports(ports)
+    }
     var spool = SpoolLimits()
     spool.bytesMax = Int(clamping: configuration.spoolMax.octets)
     return SidecarSettings(
@@ -206,24 +207,17 @@ struct Startup {
       lease: LeaseTimes(min: configuration.leaseMin, grace: configuration.leaseGrace, max: configuration.leaseMax),
       dns: DNSProxySettings(
         upstreams: configuration.dnsUpstreams, upstreamTimeout: configuration.dnsUpstreamTimeout,
-        cacheIsEnabled: configuration.isDNSCacheOn, isObserving: configuration.mode == .observe), api: api,
+        cacheIsEnabled: configuration.isDNSCacheOn), api: api,
       spool: spool, forwarder: forwarder, hub: hubLocation,
       audit: AuditSettings(
         failsClosed: configuration.auditFail == .closed, lease: configuration.auditLease,
         isStrict: configuration.auditSync == .strict), notices: notices)
   }
 
-  private var ingress: Firewall.Ingress {
-    switch configuration.ingress {
-    case .tcp: .tcp
-    case .none: .none
-    case .ports(let ports, _): .ports(ports)
-    }
-  }
-
   private var forwarder: ForwarderSettings {
     let sink: ForwarderSink = configuration.hub.map { .eventHubs(host: $0.host, hub: $0.hub) } ?? .lines
-    var settings = ForwarderSettings(sink: sink, usesToken: configuration.hub != nil && configuration.hubCredential != .none)
+    var settings = ForwarderSettings(
+      sink: sink, usesToken: configuration.hub != nil && configuration.hubCredential != .none)
     settings.bodyMax = Int(clamping: configuration.hubBodyMax.octets)
     settings.flushInterval = configuration.flushInterval
     return settings

@@ -85,7 +85,7 @@ final class Storage {
 
   private func store(_ write: SpoolWrite) throws(Errno) {
     if write.creates {
-      let file = try directory.open(write.name, .new)
+      let file = try directory.open(write.name, .create)
       remember(write.name, file)
       try file.write(write.bytes, at: Int64(write.offset))
     } else {
@@ -96,7 +96,7 @@ final class Storage {
 
   private func file(_ name: String) -> File? {
     if let found = open.first(where: { $0.name == name }) { return found.file }
-    guard let file = try? directory.open(name, .readWrite) else { return nil }
+    guard let file = try? directory.open(name, .update) else { return nil }
     remember(name, file)
     return file
   }
@@ -106,7 +106,8 @@ final class Storage {
     open.append((name, file))
   }
 
-  private static func perform(_ job: Job, _ directory: Directory, _ quarantine: Directory, _ state: Directory) -> Output {
+  private static func perform(_ job: Job, _ directory: Directory, _ quarantine: Directory, _ state: Directory) -> Output
+  {
     switch job {
     case .sync(let sync, let files):
       let result = outcome { () throws(Errno) in
@@ -116,7 +117,7 @@ final class Storage {
       return .event(.spoolSynced(sync.ticket, result))
     case .writeCursor(let write):
       let result = outcome { () throws(Errno) in
-        let file = try directory.open(write.name, .readWrite)
+        let file = try directory.open(write.name, .update)
         try file.write(write.bytes, at: Int64(write.offset))
         try file.syncData()
         try directory.sync()
@@ -124,7 +125,7 @@ final class Storage {
       return .event(.cursorWritten(write.generation, result))
     case .delete(let name): return attempt { () throws(Errno) in try directory.remove(name) }
     case .truncate(let name, let length):
-      return attempt { () throws(Errno) in try directory.open(name, .readWrite).truncate(to: Int64(length)) }
+      return attempt { () throws(Errno) in try directory.open(name, .update).truncate(to: Int64(length)) }
     case .quarantine(let name, let bytes):
       return attempt { () throws(Errno) in try quarantine.replace(name, with: bytes) }
     case .setAside(let name):

@@ -107,7 +107,7 @@ extension SidecarMachine {
     _ id: UInt64, _ outcome: CommitOutcome, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
     resolution.isCommitting = false
-    let settlement = firewall.settle(id, outcome, at: now)
+    guard let settlement = firewall.settle(id, outcome, at: now) else { return }
     if life.installation == id { return installed(outcome, at: now, using: &generator) }
     settle(settlement, outcome, at: now, using: &generator)
     changeSettled(id, outcome, settlement, at: now, using: &generator)

@@ -104,6 +104,7 @@ extension SidecarMachine {
       if isChange || (settlement.undoneLater && change.underWay?.step == .kernel) {
         refuseChange(refusal.reason, at: now, using: &generator)
       }
+      if settlement.undoneLater { moveGate(at: now) }
     }
   }
 

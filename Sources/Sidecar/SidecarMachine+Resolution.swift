@@ -52,15 +52,21 @@ extension SidecarMachine {
     _ settlement: Settlement, _ outcome: CommitOutcome, at now: Moment,
     using generator: inout some RandomNumberGenerator
   ) {
-    for answer in settlement.answers {
+    for answer in settlement.granted {
       let shortest = resolution.shortestLease.removeValue(forKey: answer) ?? .zero
-      switch outcome {
-      case .committed: settle(answer, .held(shortest: shortest), at: now, using: &generator)
-      case .refused(let refusal):
-        settle(
-          answer, .failed(reason: "KERNEL_REFUSED", text: "the kernel refused the lease: \(refusal.reason)"), at: now,
-          using: &generator)
-      }
+      settle(answer, .held(shortest: shortest), at: now, using: &generator)
+    }
+    guard !settlement.failed.isEmpty else { return }
+    let failure: LeaseOutcome
+    switch outcome {
+    case .committed:
+      failure = .failed(reason: DenialReason.ruleDeny.rawValue, text: "blocked by policy: it changed meanwhile")
+    case .refused(let refusal):
+      failure = .failed(reason: "KERNEL_REFUSED", text: "the kernel refused the lease: \(refusal.reason)")
+    }
+    for answer in settlement.failed {
+      resolution.shortestLease[answer] = nil
+      settle(answer, failure, at: now, using: &generator)
     }
   }
 

@@ -218,11 +218,12 @@ zone:
         return process
 
     def accepted(self):
-        """Every event the hub accepted, in order: dictionaries of the ledger's lines, `body` being the record."""
-        if not self.ledger.exists():
+        """Every event the hub accepted, in order: where and when it was enqueued, and the record as `body`."""
+        index = pathlib.Path(f"{self.ledger}.index")
+        if not index.exists():
             return []
-        lines = self.ledger.read_text().split("\n")
-        return [json.loads(line) for line in lines[:-1] if line]
+        places = [json.loads(line) for line in index.read_text().split("\n")[:-1]]
+        return [{**place, "body": json.loads(text)} for place, text in zip(places, self.record_bytes())]
 
     def records(self, kind=None, **fields):
         """The records the hub accepted, of one kind and with these fields when given."""
@@ -230,9 +231,8 @@ zone:
         return [r for r in found if (kind is None or r["SbxRecordKind"] == kind) and all(r.get(k) == v for k, v in fields.items())]
 
     def record_bytes(self):
-        """Each accepted record's exact bytes: the member `body` stands last in a line of the ledger."""
-        lines = self.ledger.read_bytes().split(b"\n")[:-1] if self.ledger.exists() else []
-        return [line[line.index(b'"body":') + 7:-1] for line in lines]
+        """Each accepted record's exact bytes, in the order of acceptance."""
+        return self.ledger.read_bytes().split(b"\n")[:-1] if self.ledger.exists() else []
 
     # The sidecar.
 
