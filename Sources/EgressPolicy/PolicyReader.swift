@@ -65,6 +65,8 @@ struct PolicyReader {
   var list = DistinctRules()
   /// Rules that came, duplicates and refused ones too.
   private(set) var count = 0
+  /// The port read last.
+  var lastPorts: (text: String, ports: PortSet)?
   private var problems: [PolicyProblem] = []
   private let limits: PolicyLimits
   private let size: Int

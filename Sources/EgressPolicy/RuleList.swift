@@ -89,7 +89,9 @@ package struct RuleList: RandomAccessCollection, Sendable, ExpressibleByArrayLit
   }
 
   private mutating func index(of condition: RuleCondition) -> UInt32 {
-    guard condition != .none else { return 0 }
+    if condition.isNone { return 0 }
+    // Rules that are alike come one after the other.
+    if conditions.last == condition { return UInt32(clamping: conditions.count) }
     if let index = indexes[condition] { return index }
     conditions.append(condition)
     indexes[condition] = UInt32(clamping: conditions.count)
@@ -106,6 +108,9 @@ struct RuleCondition: Hashable, Sendable {
 
   /// Every port, for ever.
   static let none = RuleCondition()
+
+  /// Whether it is `.none`.
+  var isNone: Bool { portTexts == nil && expiresAt == nil && reason == nil && ports.isEverything }
 
   /// Whether a later rule about the same target under `other` could never match.
   func leavesNothing(for other: RuleCondition) -> Bool {

@@ -48,8 +48,7 @@ extension PolicyReader {
       return false
     }
     var texts: [String] = []
-    var tcp: [ClosedRange<UInt16>] = []
-    var udp: [ClosedRange<UInt16>] = []
+    var sets: [PortSet] = []
     var isSound = true
     var count = 0
     var item = try json.next()
@@ -58,11 +57,10 @@ extension PolicyReader {
       switch item {
       case .string:
         let text = json.string
-        switch checkPorts(text) {
+        switch knownPorts(text) {
         case .valid(let ports):
+          sets.append(ports)
           texts.append(text)
-          tcp += ports.tcp
-          udp += ports.udp
         case .refused(let reason):
           isSound = false
           report(reason)
@@ -82,8 +80,18 @@ extension PolicyReader {
       return false
     }
     condition.portTexts = texts
-    condition.ports = PortSet(tcp: tcp, udp: udp, otherProtocols: false)
+    condition.ports =
+      sets.count == 1
+      ? sets[0] : PortSet(tcp: sets.flatMap(\.tcp), udp: sets.flatMap(\.udp), otherProtocols: false)
     return isSound
+  }
+
+  /// As `checkPorts`, remembering the last: most rules say the same port.
+  private mutating func knownPorts(_ text: String) -> PortCheck {
+    if let lastPorts, lastPorts.text == text { return .valid(lastPorts.ports) }
+    let check = checkPorts(text)
+    if case .valid(let ports) = check { lastPorts = (text, ports) }
+    return check
   }
 
   private mutating func expiry(_ token: JSONToken, _ condition: inout RuleCondition) throws(JSONError) -> Bool {

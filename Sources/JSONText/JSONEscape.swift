@@ -3,10 +3,57 @@
 package func appendEscaped(_ text: [UInt8], to output: inout [UInt8]) { appendEscaped(text.span, to: &output) }
 
 func appendEscaped(_ text: borrowing Span<UInt8>, to output: inout [UInt8]) {
+  let contents = StringContents(text)
   // Sized first and then stored by index: appending octet by octet costs three times as much.
-  var at = output.count
-  output.append(contentsOf: repeatElement(0, count: escapedLength(text)))
+  let start = output.count
+  guard !contents.hasControl, !contents.hasHigh else {
+    output.append(contentsOf: repeatElement(0, count: escapedLength(text)))
+    var target = output.mutableSpan
+    return escape(text, to: &target, at: start)
+  }
+  output.append(contentsOf: repeatElement(0, count: 2 * text.count))
+  let end = escapeQuotes(text, to: &output, at: start)
+  output.removeLast(output.count - end)
+}
+
+/// Text of which only quotes and backslashes need an escape; returns where it ends. Without a branch, since where a quote stands cannot be predicted.
+private func escapeQuotes(_ text: borrowing Span<UInt8>, to output: inout [UInt8], at start: Int) -> Int {
+  var at = start
   var target = output.mutableSpan
+  for index in text.indices {
+    let octet = text[index]
+    let extra = octet == 0x22 || octet == 0x5c ? 1 : 0
+    target[at] = 0x5c
+    target[at &+ extra] = octet
+    at = at &+ 1 &+ extra
+  }
+  return at
+}
+
+/// What a text holds that matters for writing it.
+struct StringContents {
+  private let flags: UInt8
+
+  /// No early exit and one octet of state: the loop then runs many octets at a time.
+  init(_ text: borrowing Span<UInt8>) {
+    var flags: UInt8 = 0
+    for index in text.indices {
+      let octet = text[index]
+      flags |= (octet < 0x20 ? 1 : 0) | (octet == 0x22 ? 2 : 0) | (octet == 0x5c ? 2 : 0) | (octet & 0x80)
+    }
+    self.flags = flags
+  }
+
+  /// Quotes or backslashes.
+  var hasQuotes: Bool { flags & 2 != 0 }
+  /// Control characters, which need an escape.
+  var hasControl: Bool { flags & 1 != 0 }
+  /// Octets above ASCII, which may be no UTF-8.
+  var hasHigh: Bool { flags & 0x80 != 0 }
+}
+
+private func escape(_ text: borrowing Span<UInt8>, to target: inout MutableSpan<UInt8>, at start: Int) {
+  var at = start
   var index = 0
   while index < text.count {
     let octet = text[index]
@@ -48,17 +95,6 @@ func appendEscaped(_ text: borrowing Span<UInt8>, to output: inout [UInt8]) {
       at += 1
     }
   }
-}
-
-/// Whether anything in `text` is written otherwise than it stands. No early exit: the loop then runs sixteen octets at a time.
-func needsEscape(_ text: borrowing Span<UInt8>, isUTF8: Bool) -> Bool {
-  let high: UInt8 = isUTF8 ? 0 : 0x80
-  var dirty: UInt8 = 0
-  for index in text.indices {
-    let octet = text[index]
-    dirty |= (octet < 0x20 ? 1 : 0) | (octet == 0x22 ? 1 : 0) | (octet == 0x5c ? 1 : 0) | (octet & high)
-  }
-  return dirty != 0
 }
 
 private func escapedLength(_ text: borrowing Span<UInt8>) -> Int {

@@ -22,7 +22,7 @@ package struct JSONReader: Sendable {
   private let limits: JSONLimits
   private var position = 0
   private var expected = Expectation.value
-  private var frames: [JSONFrame] = []
+  private var frames = JSONFrames()
   private var failure: JSONError?
 
   private enum Expectation {
@@ -35,7 +35,7 @@ package struct JSONReader: Sendable {
   }
 
   /// Where in the document the last token stands: `$.egress[3].target`.
-  package var path: String { frames.reduce("$") { $0 + $1.step } }
+  package var path: String { frames.path }
 
   /// How many arrays and objects are open.
   package var depth: Int { frames.count }
@@ -70,7 +70,7 @@ package struct JSONReader: Sendable {
     skipWhiteSpace()
     if expected == .commaOrEnd {
       guard let octet = peek() else { throw unfinished() }
-      switch (octet, frames[frames.count - 1].isObject) {
+      switch (octet, frames.isInObject) {
       case (0x2c, true):
         position += 1
         expected = .key
@@ -96,7 +96,7 @@ package struct JSONReader: Sendable {
       try readKey(octet)
       return .key
     default:
-      if let last = frames.indices.last, !frames[last].isObject { frames[last].count += 1 }
+      frames.countElement()
       return try value(octet)
     }
   }
@@ -107,7 +107,7 @@ package struct JSONReader: Sendable {
     }
     let start = position
     try readString()
-    guard frames[frames.count - 1].insert(text) else {
+    guard frames.insert(text) else {
       throw fault("the member is repeated", at: start)
     }
     skipWhiteSpace()
@@ -140,14 +140,14 @@ package struct JSONReader: Sendable {
       throw fault("nested deeper than \(limits.depthMax)", at: position)
     }
     position += 1
-    frames.append(JSONFrame(isObject: isObject))
+    frames.enter(isObject: isObject)
     expected = isObject ? .keyOrEnd : .valueOrEnd
     return isObject ? .beginObject : .beginArray
   }
 
   private mutating func close(_ token: JSONToken) -> JSONToken {
     position += 1
-    frames.removeLast()
+    frames.leave()
     finishValue()
     return token
   }

@@ -45,10 +45,11 @@ package struct JSONWriter: Sendable {
   package mutating func string(_ text: String) {
     beginValue()
     bytes.append(0x22)
-    if needsEscape(text.utf8Span.span, isUTF8: true) {
-      appendEscaped(text.utf8Span.span, to: &bytes)
-    } else {
+    let contents = StringContents(text.utf8Span.span)
+    if !contents.hasQuotes, !contents.hasControl {
       bytes.append(contentsOf: text.utf8)
+    } else {
+      appendEscaped(text.utf8Span.span, to: &bytes)
     }
     bytes.append(0x22)
   }
@@ -57,10 +58,11 @@ package struct JSONWriter: Sendable {
   package mutating func string(_ text: [UInt8]) {
     beginValue()
     bytes.append(0x22)
-    if needsEscape(text.span, isUTF8: false) {
-      appendEscaped(text.span, to: &bytes)
-    } else {
+    let contents = StringContents(text.span)
+    if !contents.hasQuotes, !contents.hasControl, !contents.hasHigh {
       bytes.append(contentsOf: text)
+    } else {
+      appendEscaped(text.span, to: &bytes)
     }
     bytes.append(0x22)
   }
@@ -69,10 +71,11 @@ package struct JSONWriter: Sendable {
   package mutating func string(_ text: ArraySlice<UInt8>) {
     beginValue()
     bytes.append(0x22)
-    if needsEscape(text.span, isUTF8: false) {
-      appendEscaped(text.span, to: &bytes)
-    } else {
+    let contents = StringContents(text.span)
+    if !contents.hasQuotes, !contents.hasControl, !contents.hasHigh {
       bytes.append(contentsOf: text)
+    } else {
+      appendEscaped(text.span, to: &bytes)
     }
     bytes.append(0x22)
   }
@@ -152,13 +155,18 @@ package struct JSONWriter: Sendable {
   }
 
   private mutating func appendDigits(_ value: UInt64) {
-    var divisor: UInt64 = 1
-    while value / divisor >= 10 { divisor *= 10 }
+    let start = bytes.count
     var rest = value
-    while divisor > 0 {
-      bytes.append(0x30 + UInt8(truncatingIfNeeded: rest / divisor))
-      rest %= divisor
-      divisor /= 10
+    repeat {
+      bytes.append(0x30 + UInt8(truncatingIfNeeded: rest % 10))
+      rest /= 10
+    } while rest > 0
+    var low = start
+    var high = bytes.count - 1
+    while low < high {
+      bytes.swapAt(low, high)
+      low += 1
+      high -= 1
     }
   }
 }
