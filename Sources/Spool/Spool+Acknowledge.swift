@@ -35,6 +35,9 @@ extension Spool {
   /// Asks for the cursor's slot to be written, unless a write is under way or nothing is new.
   mutating func advanceCursor() -> [SpoolEffect] {
     guard cursorWriting == nil, cursorRetryAt == nil, acknowledged.position > cursorSynced else { return [] }
+    // Recovery deletes the segments before the cursor: it must not pass one that alone holds records until they are stored again.
+    let segment = acknowledged.position.segment
+    guard !abandoned.contains(where: { $0.keptFor != nil && $0.number < segment }) else { return [] }
     var cursor = acknowledged
     // A failed write is repeated into the same slot: the other one is the last that is known to be whole.
     cursor.generation = cursorGeneration &+ 1

@@ -99,7 +99,11 @@ extension Spool {
       if syncAt == nil { syncAt = now.instant + limits.syncDelay }
     }
     if failure != nil, !pending.contains(where: { $0.isStalled || $0.isWriting }) { failure = nil }
-    effects += clearAbandoned() + deleteAcknowledged()
+    if !abandoned.isEmpty {
+      effects += clearAbandoned()
+      effects += advanceCursor()
+    }
+    effects += deleteAcknowledged()
     if let syncAt, syncAt <= now.instant { effects += startSync() }
     return effects
   }
