@@ -104,6 +104,13 @@ enum TablesAttribute {
   // enum nft_expr_attributes
   static let expressionName: UInt16 = 1
   static let expressionData: UInt16 = 2
+  // enum nft_payload_attributes
+  static let payloadBase: UInt16 = 2
+  static let payloadOffset: UInt16 = 3
+  static let payloadLength: UInt16 = 4
+  // enum nft_cmp_attributes
+  static let compareOperation: UInt16 = 2
+  static let compareData: UInt16 = 3
   // enum nft_counter_attributes
   static let counterBytes: UInt16 = 1
   static let counterPackets: UInt16 = 2

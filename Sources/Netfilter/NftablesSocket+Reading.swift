@@ -28,41 +28,6 @@ extension NftablesSocket {
     }
   }
 
-  /// Base chains of type nat on the output hook that are not ours, as `FAMILY TABLE CHAIN`, sorted. Rules of the old iptables
-  /// (`ip_tables` without nft) are not seen this way.
-  package func foreignOutputNat() throws(NetlinkError) -> [String] {
-    var chains: [String] = []
-    try requests.dump(MessageType.getChain, family: ProtocolFamily.unspecified, operation: "list chains") { _ in
-    } restart: {
-      chains = []
-    } each: { message, bytes in
-      var table = ""
-      var chain = ""
-      var kind = ""
-      var hook: UInt32?
-      var reader = message.attributes(in: bytes)
-      while let attribute = reader.nextAttribute(in: bytes) {
-        switch attribute.type {
-        case TablesAttribute.table: table = bytes.text(attribute.value)
-        case TablesAttribute.chainName: chain = bytes.text(attribute.value)
-        case TablesAttribute.chainType: kind = bytes.text(attribute.value)
-        case TablesAttribute.chainHook:
-          var inner = AttributeReader(attribute.value, in: bytes)
-          while let attribute = inner.nextAttribute(in: bytes) {
-            if attribute.type == TablesAttribute.hookNumber { hook = bytes.bigEndian32(at: attribute.value.lowerBound) }
-          }
-        default: break
-        }
-      }
-      let family = message.payload.isEmpty ? 0 : bytes[message.payload.lowerBound]
-      let isOurs = family == ProtocolFamily.inet && table == self.table
-      if kind == "nat", hook == ChainDefinition.Hook.output.number, !isOurs {
-        chains.append("\(ProtocolFamily.name(family)) \(table) \(chain)")
-      }
-    }
-    return chains.sorted()
-  }
-
   /// The keys, as on the wire, of the sets that a transaction removes from.
   func presentKeys(of transaction: KernelTransaction) throws(NetlinkError) -> [SetName: Set<[UInt8]>] {
     var known: [SetName: Set<[UInt8]>] = [:]
@@ -141,7 +106,7 @@ private func rawElement(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) ->
 }
 
 /// The value inside a nest of NFTA_DATA_VALUE.
-private func dataValue(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) -> [UInt8]? {
+func dataValue(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) -> [UInt8]? {
   var reader = AttributeReader(range, in: bytes)
   while let attribute = reader.nextAttribute(in: bytes) {
     if attribute.type == TablesAttribute.dataValue { return bytes.array(attribute.value) }
