@@ -21,6 +21,7 @@ extension Firewall {
     takeGrants(&destroyed, &added, &renewed)
     takeRules(&destroyed, &added)
     takeOwn(&destroyed, &renewed)
+    takeCuts(&renewed)
     if staging.changesGate || staging.rewrites { takeGate(&destroyed, &renewed) }
     changes += destroyed.changes { .destroyElements($0, $1) }
     changes += added.changes { .addElements($0, $1) }
@@ -121,6 +122,16 @@ extension Firewall {
           [address.bytes, [destination.transport.rawValue], bigEndianBytes(destination.endpoint.port)],
           timeout: end.map { $0 - now }),
         to: AddressSets.of(isIPv4: address.isIPv4).own)
+    }
+  }
+
+  /// They end by kernel timer, so the model does not keep them.
+  private func takeCuts(_ renewed: inout ElementGroups) {
+    for cut in staging.cuts {
+      renewed.append(
+        SetElement(
+          [cut.peer.address.bytes, bigEndianBytes(cut.peer.port), bigEndianBytes(cut.port)], timeout: limits.cutSpan),
+        to: AddressSets.of(isIPv4: cut.peer.address.isIPv4).cut)
     }
   }
 

@@ -153,7 +153,7 @@ package struct ChainDefinition: Hashable, Sendable {
   }
 
   package enum Hook: String, Hashable, Sendable {
-    case input, output, postrouting
+    case prerouting, input, output, postrouting
   }
 
   /// Where a base chain hangs and what happens at its end.
@@ -242,6 +242,8 @@ package enum Statement: Hashable, Sendable {
   case counter
   /// `redirect to :PORT`, after a statement that fixes the protocol. immediate, redir.
   case redirect(UInt16)
+  /// `notrack`: connection tracking passes the packet by. notrack (in nft_ct).
+  case notrack
   /// `log group GROUP`. log (not on AKS).
   case log(group: UInt16)
   case accept
