@@ -104,8 +104,6 @@ package struct SidecarMachine: Sendable {
       perform(spool.segmentRead(name, bytes, at: now), at: now, using: &generator)
     case .spoolWritten(let ticket, let outcome):
       perform(spool.written(ticket, outcome, at: now), at: now, using: &generator)
-      // What was just stored may be handed out; waiting for another turn would cost an idle sidecar a second.
-      pumpDelivery(at: now)
     case .spoolSynced(let ticket, let outcome):
       perform(spool.synced(ticket, outcome, at: now), at: now, using: &generator)
     case .cursorWritten(let generation, let outcome):
