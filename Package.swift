@@ -80,7 +80,7 @@ let package = Package(
     .executableTarget(
       name: "sallyport",
       dependencies: [
-        "Addressing", "Configuration", "Daemon", "DNSWire", "EgressPolicy", "FlowAudit", "JSONText", "LinuxIO",
+        "Addressing", "Configuration", "Daemon", "DNSWire", "EgressPolicy", "FlowAudit", "JSONText", "LinuxIO", "Sidecar",
         "Timekeeping", "Transport",
       ], swiftSettings: settings),
     .executableTarget(

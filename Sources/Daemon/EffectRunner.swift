@@ -49,7 +49,8 @@ final class EffectRunner {
   func perform(_ effect: SidecarEffect, at now: Moment, _ body: (SidecarEvent) -> Void) {
     switch effect {
     case .commit(let id, let transaction): body(.kernelCommitted(id, kernel.commit(transaction)))
-    case .cutFlows(let marks, let narrowed): body(.flowsCut(cut(marks, narrowed)))
+    case .findFlows(let marks, let narrowed): body(.flowsFound(find(marks, narrowed)))
+    case .deleteFlows(let flows): body(.flowsCut(flows.filter(delete)))
     case .readCounters(let tuple, let identifier):
       if let entry = try? conntrack.get(tuple), entry.identifier == identifier || identifier == 0 {
         body(.conntrack(entry))
@@ -97,26 +98,33 @@ final class EffectRunner {
     }
   }
 
-  /// What cannot be deleted any more is gone by itself.
-  private func cut(_ marks: [UInt32], _ narrowed: [NarrowedGrant]) -> [ConntrackEvent] {
-    var gone: [ConntrackEvent] = []
+  private func find(_ marks: [UInt32], _ narrowed: [NarrowedGrant]) -> [ConntrackEvent] {
     do {
-      if !marks.isEmpty { gone += try conntrack.deleteAll(withMarks: Set(marks)) }
+      let revoked = Set(marks)
+      var found = revoked.isEmpty ? [] : try conntrack.dump().filter { revoked.contains($0.mark) }
       for part in narrowed {
-        for entry in try conntrack.dump(mark: part.mark) {
+        found += try conntrack.dump(mark: part.mark).filter { entry in
           let destination = entry.original.destination
-          guard part.first <= destination.address, destination.address <= part.last,
-            !part.allowed.contains(port: destination.port, of: entry.original.transport),
-            try conntrack.delete(entry.original, identifier: entry.identifier)
-          else { continue }
-          gone.append(entry)
+          return part.first <= destination.address && destination.address <= part.last
+            && !part.allowed.contains(port: destination.port, of: entry.original.transport)
         }
       }
+      return found
     } catch {
-      log.error(
-        "flows that lost their grant could not be deleted; the kernel stops them all the same",
-        [("reason", error.description)])
+      let reason = [(name: "reason", value: error.description)]
+      log.error("flows that lost their grant could not be read; the kernel stops them all the same", reason)
+      return []
     }
-    return gone
+  }
+
+  /// False: it was gone by itself.
+  private func delete(_ flow: ConntrackEvent) -> Bool {
+    do {
+      return try conntrack.delete(flow.original, identifier: flow.identifier)
+    } catch {
+      let reason = [(name: "reason", value: error.description)]
+      log.error("a flow that lost its grant could not be deleted; the kernel stops it all the same", reason)
+      return false
+    }
   }
 }

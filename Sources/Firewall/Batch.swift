@@ -31,6 +31,7 @@ struct Batch: Sendable {
   var addresses: [IPAddress] = []
   var grants: [UInt32] = []
   var own: [OwnDestination] = []
+  var cuts: [CutFlow] = []
   var changesGate = false
   var changesRules = false
   /// The whole ruleset.
@@ -46,7 +47,8 @@ struct Batch: Sendable {
   init(id: UInt64) { self.id = id }
 
   var isEmpty: Bool {
-    answers.isEmpty && failed.isEmpty && addresses.isEmpty && grants.isEmpty && own.isEmpty && !changesGate
+    answers.isEmpty && failed.isEmpty && addresses.isEmpty && grants.isEmpty && own.isEmpty && cuts.isEmpty
+      && !changesGate
       && !changesRules && !installs && revoked.isEmpty && narrowed.isEmpty
   }
 }

@@ -15,7 +15,7 @@ extension Firewall {
   ) -> LeaseStaging {
     self.now = now.instant
     let index = index(of: name)
-    let undo = staging.journal.count
+    let start = Position(of: staging)
     var waits: [IPAddress] = []
     var latestChange: UInt64 = 0
     var shortest: TimeSpan?
@@ -30,7 +30,8 @@ extension Firewall {
         let lease = old.leases[place]
         // What a rule's end cuts short cannot be made longer by writing it again.
         if lease.until - now.instant >= max(shown, wanted / 2), now.instant < lease.shortest {
-          shortest = min(shortest ?? wanted, lease.shortest - now.instant)
+          let left = lease.shortest - now.instant
+          shortest = min(shortest ?? left, left)
           latestChange = max(latestChange, old.changedIn)
           waits.append(address)
           isReachable = true
@@ -48,7 +49,7 @@ extension Firewall {
         guard verdict.isByName else { continue }
         isGranted = true
         guard let grant = grant(verdict.rule, name: index, session: session, at: now) else {
-          return withhold(.tooManyGrants, name: index, undo)
+          return withhold(.tooManyGrants, name: index, start)
         }
         lease.parts.append(LeasePart(grant: grant, ports: verdict.ports, ruleEnds: grants[grant]?.ruleEnds))
       }
@@ -57,12 +58,13 @@ extension Firewall {
       var new = old ?? AddressRecord()
       if let place { new.leases[place] = lease } else { new.leases.append(lease) }
       change(address, old, to: new)
-      if let refusal = overflow(lease) { return withhold(refusal, name: index, undo) }
-      shortest = min(shortest ?? wanted, lease.shortest - now.instant)
+      if let refusal = overflow(lease) { return withhold(refusal, name: index, start) }
+      let left = lease.shortest - now.instant
+      shortest = min(shortest ?? left, left)
       latestChange = staging.id
       waits.append(address)
     }
-    guard isReachable else { return withhold(refusal ?? .tooManyLeases, name: index, undo) }
+    guard isReachable else { return withhold(refusal ?? .tooManyLeases, name: index, start) }
     guard let shortest else {
       releaseName(index)
       return .alreadyHeld(times.max)
@@ -79,10 +81,23 @@ extension Firewall {
     return .alreadyHeld(shortest)
   }
 
-  private mutating func withhold(_ refusal: LeaseRefusal, name: Int, _ position: Int) -> LeaseStaging {
-    undo(to: position)
+  private mutating func withhold(_ refusal: LeaseRefusal, name: Int, _ start: Position) -> LeaseStaging {
+    undo(to: start.journal)
+    staging.addresses.removeLast(staging.addresses.count - start.addresses)
+    staging.grants.removeLast(staging.grants.count - start.grants)
     releaseName(name)
     return .withheld(refusal)
+  }
+
+  /// How far the staged transaction was.
+  private struct Position {
+    var journal, addresses, grants: Int
+
+    init(of batch: Batch) {
+      journal = batch.journal.count
+      addresses = batch.addresses.count
+      grants = batch.grants.count
+    }
   }
 
   /// Which bound a lease that was just made goes over.

@@ -41,7 +41,7 @@ extension Firewall {
     var survivors: Set<UInt32> = []
 
     mutating func lose(_ loss: NarrowedGrant, isWhole: Bool) {
-      losses[loss.mark, default: []].append(loss)
+      if losses[loss.mark]?.contains(loss) != true { losses[loss.mark, default: []].append(loss) }
       if !isWhole { survivors.insert(loss.mark) }
     }
   }
@@ -179,6 +179,7 @@ extension Firewall {
       revoke(id)
       return
     }
+    var kept: [Grant.FormerAddress] = []
     for former in grant.former {
       let allowed = policy.verdicts(name, former.address, at: now.wall).reduce(PortSet.nothing) {
         $1.rule.action == .allow ? $0.union($1.ports) : $0
@@ -191,6 +192,12 @@ extension Firewall {
           NarrowedGrant(mark: id, first: former.address, last: former.address, allowed: allowed),
           isWhole: missing == former.ports)
       }
+      let left = former.ports.subtracting(missing)
+      if !left.isEmpty { kept.append(Grant.FormerAddress(address: former.address, ports: left)) }
+    }
+    if kept != grant.former {
+      staging.journal.append(.grant(id, grant))
+      grants[id]?.former = kept
     }
     if grant.leases == 0, grant.former.isEmpty, !policy.decide(name, at: now.wall).isAllowed { revoke(id) }
   }

@@ -21,6 +21,7 @@ extension Firewall {
     takeGrants(&destroyed, &added, &renewed)
     takeRules(&destroyed, &added)
     takeOwn(&destroyed, &renewed)
+    takeCuts(&renewed)
     if staging.changesGate || staging.rewrites { takeGate(&destroyed, &renewed) }
     changes += destroyed.changes { .destroyElements($0, $1) }
     changes += added.changes { .addElements($0, $1) }
@@ -79,11 +80,11 @@ extension Firewall {
       let isWanted = grant.isWanted(at: now)
       let left = grant.ruleEnds.map { max($0 - now, .milliseconds(1)) }
       if staging.rewrites {
-        if isWanted { added.append(SetElement([hostOrderBytes(id)], timeout: left), to: .grants) }
+        if isWanted { added.append(element(of: grant, id, left), to: .grants) }
       } else if isWanted, !grant.isHeld {
-        added.append(SetElement([hostOrderBytes(id)], timeout: left), to: .grants)
+        added.append(element(of: grant, id, left), to: .grants)
       } else if isWanted, grant.heldUntil != grant.ruleEnds {
-        renewed.append(SetElement([hostOrderBytes(id)], timeout: left), to: .grants)
+        renewed.append(element(of: grant, id, left), to: .grants)
       } else if !isWanted, grant.isHeld {
         destroyed.append(SetElement([hostOrderBytes(id)]), to: .grants)
       }
@@ -91,6 +92,10 @@ extension Firewall {
       grants[id]?.isHeld = isWanted
       grants[id]?.heldUntil = isWanted ? grant.ruleEnds : nil
     }
+  }
+
+  private func element(of grant: Grant, _ id: UInt32, _ left: TimeSpan?) -> SetElement {
+    SetElement([hostOrderBytes(id)], timeout: left, comment: grant.isUnknown ? nil : grant.attribution.comment)
   }
 
   private mutating func takeRules(_ destroyed: inout ElementGroups, _ added: inout ElementGroups) {
@@ -121,6 +126,16 @@ extension Firewall {
           [address.bytes, [destination.transport.rawValue], bigEndianBytes(destination.endpoint.port)],
           timeout: end.map { $0 - now }),
         to: AddressSets.of(isIPv4: address.isIPv4).own)
+    }
+  }
+
+  /// They end by kernel timer, so the model does not keep them.
+  private func takeCuts(_ renewed: inout ElementGroups) {
+    for cut in staging.cuts {
+      renewed.append(
+        SetElement(
+          [cut.peer.address.bytes, bigEndianBytes(cut.peer.port), bigEndianBytes(cut.port)], timeout: limits.cutSpan),
+        to: AddressSets.of(isIPv4: cut.peer.address.isIPv4).cut)
     }
   }
 

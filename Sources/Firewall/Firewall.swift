@@ -126,6 +126,16 @@ package struct Firewall: Sendable {
     }
     return true
   }
+
+  /// Stages that the programs of these flows learn of the cut (see the chain `last`); commit it before their conntrack entries are deleted. More than
+  /// `cutFlowsMax` at a time are left to find out when they send.
+  package mutating func cut(_ flows: [CutFlow], at now: Moment) {
+    self.now = now.instant
+    var seen = Set(staging.cuts)
+    for flow in flows where staging.cuts.count < limits.cutFlowsMax && seen.insert(flow).inserted {
+      staging.cuts.append(flow)
+    }
+  }
 }
 
 /// Whether the workload may open flows.

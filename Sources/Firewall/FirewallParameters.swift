@@ -64,6 +64,10 @@ package struct FirewallLimits: Hashable, Sendable {
   package var grantsMax = 131_072
   /// The daemon's own destinations: resolvers, hub and token endpoint, some addresses each.
   package var ownMax = 1_024
+  /// TCP flows that were cut within `cutSpan`: as many as the tracker knows to live.
+  package var cutFlowsMax = 65_536
+  /// How long what the peer of a cut flow sends may still provoke the reset: 60 s, several of TCP's retransmissions.
+  package var cutSpan = TimeSpan.seconds(60)
   /// Ended leases that are remembered, to say `LEASE_EXPIRED` and of which name.
   package var endedLeasesMax = 8_192
   /// Ended grants that are remembered, so that late events of their flows still find their name.

@@ -8,7 +8,7 @@ import Timekeeping
 /// It stands while the rule does, and while an address rule, a lease or a live flow needs it.
 struct Grant: Sendable {
   /// Where a lease under this grant once led: its flows may still live.
-  struct FormerAddress: Sendable {
+  struct FormerAddress: Hashable, Sendable {
     var address: IPAddress
     var ports: PortSet
   }

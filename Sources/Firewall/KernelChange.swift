@@ -138,12 +138,20 @@ package struct SetElement: Hashable, Sendable {
   package var mark: UInt32?
   /// The element removes itself after this long; nil for never. Only in sets with timeouts.
   package var timeout: TimeSpan?
+  /// `comment "…"`: ASCII, kept by the kernel as long as the element, at most `commentMax` octets. What a later start of the daemon reads back.
+  package var comment: [UInt8]?
 
-  package init(_ key: [[UInt8]], last: [[UInt8]]? = nil, mark: UInt32? = nil, timeout: TimeSpan? = nil) {
+  /// Octets: the kernel keeps 256 of user data with an element, of which type, length and a final zero take three.
+  package static let commentMax = 253
+
+  package init(
+    _ key: [[UInt8]], last: [[UInt8]]? = nil, mark: UInt32? = nil, timeout: TimeSpan? = nil, comment: [UInt8]? = nil
+  ) {
     self.key = key
     self.last = last
     self.mark = mark
     self.timeout = timeout
+    self.comment = comment
   }
 }
 
@@ -153,7 +161,7 @@ package struct ChainDefinition: Hashable, Sendable {
   }
 
   package enum Hook: String, Hashable, Sendable {
-    case input, output, postrouting
+    case prerouting, input, output, postrouting
   }
 
   /// Where a base chain hangs and what happens at its end.
@@ -242,6 +250,8 @@ package enum Statement: Hashable, Sendable {
   case counter
   /// `redirect to :PORT`, after a statement that fixes the protocol. immediate, redir.
   case redirect(UInt16)
+  /// `notrack`: connection tracking passes the packet by. notrack (in nft_ct).
+  case notrack
   /// `log group GROUP`. log (not on AKS).
   case log(group: UInt16)
   case accept

@@ -12,7 +12,7 @@ extension Ruleset {
   private static let linkLocalControl: [UInt8] = [131, 132, 133, 134, 135, 136, 143]
 
   /// Chains that others jump to come first.
-  var chains: [RuleChain] { [refuse, judge, permitPort, permit, steer, out, into] }
+  var chains: [RuleChain] { [refuse, judge, permitPort, permit, steer, out, last, into] }
 
   /// The mark says why the flow is denied. TCP and UDP go where nobody listens: refused at once, and the flow with its original destination is
   /// an ordinary conntrack entry. Others have no such place and end at `out`.
@@ -165,6 +165,16 @@ extension Ruleset {
     if parameters.enforces {
       chain.add(
         .connectionState(.new), .protocols(Self.portProtocols), .counter, .drop, counting: .droppedIn)
+    }
+    return chain
+  }
+
+  /// A program that only receives would never learn that its flow was cut: nothing it sends could be answered by a reset. So what the peer of a cut flow sends on
+  /// passes by connection tracking for a while; the acknowledgement that it provokes begins a flow like any other, is refused, and resets the program. It never reaches the peer.
+  private var last: RuleChain {
+    var chain = RuleChain(.last, .init(kind: .filter, hook: .prerouting, priority: -300, drops: false))
+    for (sets, address) in [(AddressSets.ipv4, PacketField.ipv4Source), (.ipv6, .ipv6Source)] {
+      chain.add(.protocols([6]), .fieldsIn(sets.cut, [address, .sourcePort, .destinationPort]), .notrack)
     }
     return chain
   }

@@ -3,7 +3,7 @@ import EgressPolicy
 
 /// The table `inet sallyport`: its sets and its chains.
 ///
-/// Needs only expressions that AKS's Kata guest has: meta, ct, payload, cmp, bitwise, lookup, immediate, counter, redir (and byteorder
+/// Needs only expressions that AKS's Kata guest has: meta, ct, payload, cmp, bitwise, lookup, immediate, counter, redir, notrack (and byteorder
 /// for the counting rule); never log, reject, socket, fib, limit.
 package struct Ruleset: Sendable {
   package let parameters: FirewallParameters
@@ -58,6 +58,8 @@ package struct Ruleset: Sendable {
         SetDefinition(names.block, key: [address], mapsToMark: true, isInterval: true),
         SetDefinition(names.blockPort, key: service, mapsToMark: true, isInterval: true),
         SetDefinition(names.own, key: service, hasTimeouts: true, sizeMax: roomy(limits.ownMax)),
+        SetDefinition(
+          names.cut, key: [address, .port, .port], hasTimeouts: true, sizeMax: UInt32(clamping: limits.cutFlowsMax)),
       ]
     }
     sets.append(SetDefinition(.grants, key: [.mark], hasTimeouts: true, sizeMax: roomy(limits.grantsMax)))
@@ -71,14 +73,14 @@ package struct Ruleset: Sendable {
 
 /// The sets of one family.
 struct AddressSets: Sendable {
-  let lease, leaseOther, leasePort, leaseRange, block, blockPort, own: SetName
+  let lease, leaseOther, leasePort, leaseRange, block, blockPort, own, cut: SetName
 
   static let ipv4 = AddressSets(
     lease: .lease4, leaseOther: .lease4Other, leasePort: .lease4Port, leaseRange: .lease4Range, block: .block4,
-    blockPort: .block4Port, own: .own4)
+    blockPort: .block4Port, own: .own4, cut: .cut4)
   static let ipv6 = AddressSets(
     lease: .lease6, leaseOther: .lease6Other, leasePort: .lease6Port, leaseRange: .lease6Range, block: .block6,
-    blockPort: .block6Port, own: .own6)
+    blockPort: .block6Port, own: .own6, cut: .cut6)
 
   static func of(isIPv4: Bool) -> AddressSets { isIPv4 ? ipv4 : ipv6 }
 }

@@ -25,6 +25,9 @@ extension SetName {
   /// Where the daemon itself may go: address, protocol, port.
   package static let own4 = Self(rawValue: "own4")
   package static let own6 = Self(rawValue: "own6")
+  /// Peers of TCP flows that were cut: source address and port, our port. What they still send must reach the program, which answers, and is reset.
+  package static let cut4 = Self(rawValue: "cut4")
+  package static let cut6 = Self(rawValue: "cut6")
 }
 
 extension ChainName {
@@ -40,6 +43,8 @@ extension ChainName {
   package static let refuse = Self(rawValue: "refuse")
   /// filter, output: what leaves.
   package static let out = Self(rawValue: "out")
+  /// filter, prerouting, before connection tracking: what peers of cut flows still send.
+  package static let last = Self(rawValue: "last")
   /// filter, input: what may begin a flow from outside.
   package static let into = Self(rawValue: "in")
 }

@@ -58,6 +58,18 @@ package struct NarrowedGrant: Hashable, Sendable {
   }
 }
 
+/// A TCP flow whose grant has ended, and whose program must learn of it.
+package struct CutFlow: Hashable, Sendable {
+  package var peer: Endpoint
+  /// The program's.
+  package var port: UInt16
+
+  package init(peer: Endpoint, port: UInt16) {
+    self.peer = peer
+    self.port = port
+  }
+}
+
 /// Everything staged since the last one, to be committed as one.
 package struct StagedTransaction: Hashable, Sendable {
   package var id: UInt64

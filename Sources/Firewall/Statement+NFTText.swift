@@ -33,6 +33,7 @@ func nftText(_ statement: Statement) -> String {
   case .countsBytes: "ct original bytes > 0"
   case .counter: "counter"
   case .redirect(let port): "redirect to :\(port)"
+  case .notrack: "notrack"
   case .log(let group): "log group \(group)"
   case .accept: "accept"
   case .drop: "drop"

@@ -1,6 +1,7 @@
 import Spool
 
-/// Records under way together, and the pieces they were split into. A piece's bytes are cut from the first body, never made again.
+/// Records under way together, and the pieces they were split into. A piece's bytes are cut from the first body, never
+/// made again.
 struct Batch: Sendable {
   let records: [StoredRecord]
   /// The whole body.

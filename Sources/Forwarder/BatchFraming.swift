@@ -3,8 +3,8 @@ import Spool
 
 /// How records are put into a body.
 ///
-/// Event Hubs: `[{"Body":"<the record as a JSON string>","UserProperties":{…}},…]`; the properties stand in the same element as the body.
-/// Lines: each record followed by a line feed.
+/// Event Hubs: `[{"Body":"<the record as a JSON string>","UserProperties":{…}},…]`; the properties stand in the same
+/// element as the body. Lines: each record followed by a line feed.
 struct BatchFraming: Sendable {
   let contentType: String
   /// Octets around a record: at least this much is added to it.

@@ -118,7 +118,7 @@ extension Forwarder {
     counters.lastError = text
     var ceiling = min(Self.firstWait * (1 << Int64(doublings)), Self.lastWait)
     if floor > .zero { ceiling = min(ceiling, Self.spread) }
-    let jitter = TimeSpan(nanoseconds: Int64.random(in: 0...ceiling.nanoseconds, using: &generator))
+    let jitter = TimeSpan(nanoseconds: (0...ceiling.nanoseconds).randomElement(using: &generator) ?? 0)
     state = .waiting(until: now.instant + floor + jitter)
   }
 

@@ -1,24 +1,28 @@
 import Spool
 import Timekeeping
 
-// Forwarder: records → batches → the hub, with retries, bisection and acknowledgement. One machine for the Event Hubs REST API and for
-// lines in a file.
+// Forwarder: records → batches → the hub, with retries, bisection and acknowledgement. One machine for the Event Hubs
+// REST API and for lines in a file.
 //
-// Promise. Every record that is offered is, in order, either accepted by the sink or handed out as quarantined, and acknowledged only then.
-// A record may be delivered twice (an attempt whose answer was lost), with exactly the same bytes; none is ever given up because time
-// passed. Only a complete 201 acknowledges: 200, 202, 204 and redirections are failures.
+// Promise. Every record that is offered is, in order, either accepted by the sink or handed out as quarantined, and
+// acknowledged only then. A record may be delivered twice (an attempt whose answer was lost), with exactly the same
+// bytes; none is ever given up because time passed. Only a complete 201 acknowledges: 200, 202, 204 and redirections
+// are failures.
 //
 // States.
-//   idle            no batch; records wait for company until `flushInterval` after the first one, or until a batch is full
+//   idle            no batch; records wait for company until `flushInterval` after the first one, or until a batch is
+//                   full
 //   sending         one request is under way; nothing overtakes it
 //   waiting         the last attempt failed; the same bytes go again at a set time
 //   waitingForToken there is no token; delivery continues when there is one
 //
 // What an answer means (Microsoft Learn, rest/api/eventhub/send-batch-events, rest/api/servicebus/send-message-batch):
 //   201             accepted
-//   400, 413, 403 "too large"   the batch is halved and each half sent, until a record that is refused standing alone goes to quarantine.
-//                   After eight in a row without an acceptance the hub, not the record, is suspected: one more each 30 s
-//   401             the token is let go and one attempt follows at once with a new one; then it waits; new tokens 30 s apart
+//   400, 413, 403 "too large"   the batch is halved and each half sent, until a record that is refused standing alone
+//                               goes to quarantine. After eight in a row without an acceptance the hub, not the record,
+//                               is suspected: one more each 30 s
+//   401             the token is let go and one attempt follows at once with a new one; then it waits; new tokens 30 s
+//                   apart
 //   403             the role is missing or not yet known everywhere: retried
 //   404, 410        there is no such hub: retried each 30 s, data kept
 //   429, 503, 50002 throttled: at least 4 s

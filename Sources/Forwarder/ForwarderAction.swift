@@ -13,7 +13,8 @@ package enum ForwarderAction: Hashable, Sendable {
   case invalidateToken
   /// Every record up to this position was accepted (or is in quarantine).
   case acknowledge(through: SpoolPosition, count: Int)
-  /// The sink will never take this record: keep it aside and report it as dropped. Precedes the acknowledgement that covers it.
+  /// The sink will never take this record: keep it aside and report it as dropped. Precedes the acknowledgement that
+  /// covers it.
   case quarantine(StoredRecord, QuarantineReason)
 }
 

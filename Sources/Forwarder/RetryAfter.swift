@@ -2,7 +2,8 @@ import Timekeeping
 
 /// The field `Retry-After`: RFC 9110 §10.2.3.
 enum RetryAfter {
-  /// Seconds, or a date in the preferred form (`Sun, 06 Nov 1994 08:49:37 GMT`, RFC 9110 §5.6.7); nil for anything else. A date gone by is zero.
+  /// Seconds, or a date in the preferred form (`Sun, 06 Nov 1994 08:49:37 GMT`, RFC 9110 §5.6.7); nil for anything
+  /// else. A date gone by is zero.
   static func parse(_ text: String?, at now: WallTime) -> TimeSpan? {
     guard let bytes = text.map({ Array($0.utf8) }), !bytes.isEmpty else { return nil }
     if bytes.allSatisfy({ (0x30...0x39).contains($0) }) {

@@ -1,4 +1,5 @@
-/// A shared access signature, for namespaces that allow local authentication (Microsoft Learn, event-hubs/authenticate-shared-access-signature).
+/// A shared access signature, for namespaces that allow local authentication (Microsoft Learn,
+/// event-hubs/authenticate-shared-access-signature).
 ///
 /// string-to-sign = urlencode(uri) LF expiry; the key is its text in UTF-8, not what base64 would make of it.
 package enum SASToken {

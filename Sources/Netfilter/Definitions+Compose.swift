@@ -71,6 +71,7 @@ extension ChainDefinition.Hook {
   /// `NF_INET_*` (linux/netfilter.h).
   var number: UInt32 {
     switch self {
+    case .prerouting: 0
     case .input: 1
     case .output: 3
     case .postrouting: 4

@@ -3,7 +3,7 @@ import Glibc
 
 /// A kernel feature that rulesets need or may use.
 package enum KernelFeature: String, CaseIterable, Hashable, Sendable {
-  case meta, cmp, immediate, payload, lookup, bitwise, byteorder, ct, counter, redir
+  case meta, cmp, immediate, payload, lookup, bitwise, byteorder, ct, notrack, counter, redir
   case filterChain = "chain type filter"
   case natChain = "chain type nat"
   case timeoutMap = "map with timeouts"
@@ -50,6 +50,7 @@ extension KernelFeature {
     case .bitwise: rule([.isConnectionRequest])
     case .byteorder, .ct: rule([.connectionMark(1)])
     case .counter: rule([.counter])
+    case .notrack: rule([.notrack], .init(kind: .filter, hook: .prerouting, priority: -300, drops: false))
     case .redir: rule([.protocols([6]), .redirect(9)], .init(kind: .nat, hook: .output, priority: -100, drops: false))
     case .filterChain: rule([], .init(kind: .filter, hook: .output, priority: 0, drops: true))
     case .natChain: rule([], .init(kind: .nat, hook: .output, priority: -100, drops: false))

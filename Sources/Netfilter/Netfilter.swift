@@ -1,6 +1,6 @@
 // Netfilter: the edge to the kernel's packet filter and connection tracking. One of the few modules with C and `unsafe`.
 //
-//   NftablesSocket     commits a `KernelTransaction` as one nfnetlink batch, and reads tables, sets and chains back
+//   NftablesSocket     commits a `KernelTransaction` as one nfnetlink batch, and reads sets, counters and foreign chains back
 //   FeatureProbe       which expressions this kernel lacks, each tried in a batch that always aborts
 //   ConntrackMonitor   the event stream: NEW, UPDATE, DESTROY
 //   ConntrackTable     get, delete and dump of single entries
@@ -11,6 +11,9 @@
 // Format. Tables, sets, chains and rules are composed by libnftnl; set elements, which are on the path of every DNS answer, are
 // written by hand into a reused array. What the kernel sends is read by `AttributeReader`, in Swift, with every length checked:
 // no pointer is formed from a number that came from outside.
+//
+// Kernels. NFT_MSG_DESTROYSETELEM exists from Linux 6.3 on. Before, an element that may not be there is added and deleted, and when the map
+// holds it with another mark, the set is read first (`NftablesBatch.Removal`). Tried on 6.18, and on 6.1 with the modules of AKS's guest.
 //
 // Failures. A batch applies whole or not at all. The kernel names a failed message by its sequence number, which `NftablesBatch`
 // turns back into the index of the change. An answer that does not come within the timeout is a refusal with ETIMEDOUT: whether the

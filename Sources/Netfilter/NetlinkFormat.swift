@@ -104,6 +104,13 @@ enum TablesAttribute {
   // enum nft_expr_attributes
   static let expressionName: UInt16 = 1
   static let expressionData: UInt16 = 2
+  // enum nft_payload_attributes
+  static let payloadBase: UInt16 = 2
+  static let payloadOffset: UInt16 = 3
+  static let payloadLength: UInt16 = 4
+  // enum nft_cmp_attributes
+  static let compareOperation: UInt16 = 2
+  static let compareData: UInt16 = 3
   // enum nft_counter_attributes
   static let counterBytes: UInt16 = 1
   static let counterPackets: UInt16 = 2
@@ -119,6 +126,9 @@ enum TablesAttribute {
   static let elementFlags: UInt16 = 3
   static let elementTimeout: UInt16 = 4
   static let elementExpiration: UInt16 = 5
+  static let elementUserData: UInt16 = 6
+  /// `NFTNL_UDATA_SET_ELEM_COMMENT` (libnftnl/udata.h): type, length and text with a final zero.
+  static let commentUserData: UInt8 = 0
   static let elementKeyEnd: UInt16 = 10
   /// `NFTA_DATA_VALUE`.
   static let dataValue: UInt16 = 1

@@ -43,24 +43,14 @@ private func ruleCount(_ message: NetlinkMessage, in bytes: borrowing Span<UInt8
   return nil
 }
 
-/// NFTA_EXPR_NAME comes before NFTA_EXPR_DATA.
 private func expressionCount(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) -> RuleCount? {
-  var isCounter = false
-  var reader = AttributeReader(range, in: bytes)
+  guard let data = expressionData("counter", range, in: bytes) else { return nil }
+  var count = RuleCount(packets: 0, bytes: 0)
+  var reader = AttributeReader(data, in: bytes)
   while let attribute = reader.nextAttribute(in: bytes) {
-    switch attribute.type {
-    case TablesAttribute.expressionName: isCounter = bytes.text(attribute.value) == "counter"
-    case TablesAttribute.expressionData where isCounter:
-      var count = RuleCount(packets: 0, bytes: 0)
-      var numbers = AttributeReader(attribute.value, in: bytes)
-      while let number = numbers.nextAttribute(in: bytes) {
-        let value = bytes.bigEndian64(at: number.value.lowerBound) ?? 0
-        if number.type == TablesAttribute.counterBytes { count.bytes = value }
-        if number.type == TablesAttribute.counterPackets { count.packets = value }
-      }
-      return count
-    default: break
-    }
+    let number = bytes.bigEndian64(at: attribute.value.lowerBound) ?? 0
+    if attribute.type == TablesAttribute.counterBytes { count.bytes = number }
+    if attribute.type == TablesAttribute.counterPackets { count.packets = number }
   }
-  return nil
+  return count
 }

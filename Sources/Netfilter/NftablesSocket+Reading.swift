@@ -10,7 +10,8 @@ extension NftablesSocket {
     return raw.compactMap { element in
       guard let key = splitKey(element.key, set.key) else { return nil }
       return SetElement(
-        key, last: element.last.flatMap { splitKey($0, set.key) }, mark: element.mark, timeout: element.timeout)
+        key, last: element.last.flatMap { splitKey($0, set.key) }, mark: element.mark, timeout: element.timeout,
+        comment: element.comment)
     }
   }
 
@@ -26,41 +27,6 @@ extension NftablesSocket {
       if case .failed(_, code: ENOENT) = error { return false }
       throw error
     }
-  }
-
-  /// Base chains of type nat on the output hook that are not ours, as `FAMILY TABLE CHAIN`, sorted. Rules of the old iptables
-  /// (`ip_tables` without nft) are not seen this way.
-  package func foreignOutputNat() throws(NetlinkError) -> [String] {
-    var chains: [String] = []
-    try requests.dump(MessageType.getChain, family: ProtocolFamily.unspecified, operation: "list chains") { _ in
-    } restart: {
-      chains = []
-    } each: { message, bytes in
-      var table = ""
-      var chain = ""
-      var kind = ""
-      var hook: UInt32?
-      var reader = message.attributes(in: bytes)
-      while let attribute = reader.nextAttribute(in: bytes) {
-        switch attribute.type {
-        case TablesAttribute.table: table = bytes.text(attribute.value)
-        case TablesAttribute.chainName: chain = bytes.text(attribute.value)
-        case TablesAttribute.chainType: kind = bytes.text(attribute.value)
-        case TablesAttribute.chainHook:
-          var inner = AttributeReader(attribute.value, in: bytes)
-          while let attribute = inner.nextAttribute(in: bytes) {
-            if attribute.type == TablesAttribute.hookNumber { hook = bytes.bigEndian32(at: attribute.value.lowerBound) }
-          }
-        default: break
-        }
-      }
-      let family = message.payload.isEmpty ? 0 : bytes[message.payload.lowerBound]
-      let isOurs = family == ProtocolFamily.inet && table == self.table
-      if kind == "nat", hook == ChainDefinition.Hook.output.number, !isOurs {
-        chains.append("\(ProtocolFamily.name(family)) \(table) \(chain)")
-      }
-    }
-    return chains.sorted()
   }
 
   /// The keys, as on the wire, of the sets that a transaction removes from.
@@ -83,6 +49,7 @@ extension NftablesSocket {
     var isEnd = false
     var mark: UInt32?
     var timeout: TimeSpan?
+    var comment: [UInt8]?
   }
 
   /// Lists a set until a listing is whole. The kernel goes on with a dump by counting from the start, and does not say when its hash
@@ -134,14 +101,27 @@ private func rawElement(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) ->
       element.timeout = milliseconds(bytes.bigEndian64(at: start))
     // What is left; it comes after the timeout.
     case TablesAttribute.elementExpiration: element.timeout = milliseconds(bytes.bigEndian64(at: start))
+    case TablesAttribute.elementUserData: element.comment = comment(bytes.array(attribute.value))
     default: break
     }
   }
   return element
 }
 
+/// The comment among the parts of an element's user data: type, length, value.
+private func comment(_ data: [UInt8]) -> [UInt8]? {
+  var at = 0
+  while at + 2 <= data.count {
+    let length = Int(data[at + 1])
+    guard at + 2 + length <= data.count else { return nil }
+    if data[at] == TablesAttribute.commentUserData { return Array(data[at + 2..<at + 2 + length].prefix { $0 != 0 }) }
+    at += 2 + length
+  }
+  return nil
+}
+
 /// The value inside a nest of NFTA_DATA_VALUE.
-private func dataValue(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) -> [UInt8]? {
+func dataValue(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) -> [UInt8]? {
   var reader = AttributeReader(range, in: bytes)
   while let attribute = reader.nextAttribute(in: bytes) {
     if attribute.type == TablesAttribute.dataValue { return bytes.array(attribute.value) }
@@ -175,6 +155,6 @@ private func pairedRanges(_ raw: [NftablesSocket.RawElement]) -> [SetElement] {
     if start.isEnd { return nil }
     let next = sorted.indices.contains(index + 1) ? predecessor(of: sorted[index + 1].key) : nil
     let last = next ?? [UInt8](repeating: 255, count: start.key.count)
-    return SetElement([start.key], last: [last], mark: start.mark, timeout: start.timeout)
+    return SetElement([start.key], last: [last], mark: start.mark, timeout: start.timeout, comment: start.comment)
   }
 }

@@ -19,18 +19,20 @@ package final class NftablesSocket {
   private let scratch = LibnftnlMessage()
   private var storage = NftablesBatch.Storage()
   /// Whether the kernel has NFT_MSG_DESTROYSETELEM (from 6.3 on).
-  private(set) var destroysElements = true
+  private var destroysElements = false
 
   /// Opens a socket in the network namespace of the calling thread.
-  package init(table: String = "sallyport") throws(NetlinkError) {
+  package convenience init(table: String = "sallyport") throws(NetlinkError) {
+    try self.init(table: table, triesDestroy: true)
+  }
+
+  /// Without `triesDestroy` it works as on a kernel before 6.3.
+  init(table: String, triesDestroy: Bool) throws(NetlinkError) {
     self.table = table
     socket = try NetlinkSocket.open(receiveBufferSize: Self.receiveBufferSize)
     requests = try NetlinkRequester.open()
-    destroysElements = probeDestroy()
+    if triesDestroy { destroysElements = probeDestroy() }
   }
-
-  /// For tests: does without NFT_MSG_DESTROYSETELEM, as on a kernel before 6.3.
-  package func withoutDestroy() { destroysElements = false }
 
   /// Applies every change or none, and waits for the kernel's word on it.
   package func commit(_ transaction: KernelTransaction) -> CommitOutcome {

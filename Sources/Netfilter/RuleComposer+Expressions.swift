@@ -108,6 +108,9 @@ extension RuleComposer {
       ])
   }
 
+  /// `[ notrack ]`
+  func notrack() { expression("notrack", []) }
+
   /// `[ counter pkts 0 bytes 0 ]`
   func counter() { expression("counter", []) }
 

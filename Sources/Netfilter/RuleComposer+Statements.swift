@@ -99,6 +99,8 @@ extension RuleComposer {
       compare(NFT_CMP_GT, [UInt8](repeating: 0, count: 8))
     case .counter:
       counter()
+    case .notrack:
+      notrack()
     case .redirect(let port):
       immediate(bigEndianPort(port))
       redirect()

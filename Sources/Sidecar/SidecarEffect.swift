@@ -11,8 +11,10 @@ package enum SidecarEffect: Sendable {
   // The kernel.
   /// Then `kernelCommitted`.
   case commit(UInt64, KernelTransaction)
-  /// Delete the conntrack entries of these marks and narrowed grants; then `flowsCut`.
-  case cutFlows(marks: [UInt32], narrowed: [NarrowedGrant])
+  /// Read the conntrack entries of these marks and narrowed grants; then `flowsFound`.
+  case findFlows(marks: [UInt32], narrowed: [NarrowedGrant])
+  /// Delete these conntrack entries; then `flowsCut`.
+  case deleteFlows([ConntrackEvent])
   /// GET this entry; then `conntrack` with a snapshot, or `flowMissing`.
   case readCounters(FlowTuple, identifier: UInt32)
   /// Then `flowsDumped`.

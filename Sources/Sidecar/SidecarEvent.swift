@@ -27,7 +27,9 @@ package enum SidecarEvent: Sendable {
 
   // The kernel.
   case kernelCommitted(UInt64, CommitOutcome)
-  /// Outcome of `cutFlows`: the entries that were deleted, with their last counters.
+  /// Outcome of `findFlows`.
+  case flowsFound([ConntrackEvent])
+  /// Outcome of `deleteFlows`: the entries that were deleted, with their last counters.
   case flowsCut([ConntrackEvent])
   case conntrack(ConntrackEvent)
   /// Outcome of `readCounters` when there is no such entry.

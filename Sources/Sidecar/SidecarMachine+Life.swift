@@ -92,6 +92,7 @@ extension SidecarMachine {
       if let staged {
         if phase == .starting { life.installation = staged.id }
         resolution.isCommitting = true
+        guard !staged.transaction.isEmpty else { return committed(staged.id, .committed, at: now, using: &generator) }
         emit(.commit(staged.id, staged.transaction))
         return
       }
@@ -110,6 +111,7 @@ extension SidecarMachine {
     guard let settlement = firewall.settle(id, outcome, at: now) else { return }
     if life.installation == id { return installed(outcome, at: now, using: &generator) }
     settle(settlement, outcome, at: now, using: &generator)
+    deleteFoundFlows()
     changeSettled(id, outcome, settlement, at: now, using: &generator)
     if case .refused(let refusal) = outcome {
       emit(.log(LogEntry(.error, "the kernel refused a transaction", [("reason", refusal.reason)])))

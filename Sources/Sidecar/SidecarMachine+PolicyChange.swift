@@ -1,3 +1,4 @@
+import Addressing
 import EgressPolicy
 import Firewall
 import FlowAudit
@@ -35,6 +36,8 @@ struct ChangeState: Sendable {
 
   var underWay: UnderWay?
   var waiting: [Request] = []
+  /// Flows that are deleted once the transaction about them is settled.
+  var found: [ConntrackEvent] = []
   var nextKeep: UInt64 = 1
 
   /// The file in the state directory that holds the policy.
@@ -98,7 +101,7 @@ extension SidecarMachine {
       if isChange {
         cut(revoked: settlement.revoked, narrowed: settlement.narrowed, at: now, using: &generator)
       } else if !settlement.revoked.isEmpty || !settlement.narrowed.isEmpty {
-        emit(.cutFlows(marks: settlement.revoked, narrowed: settlement.narrowed))
+        emit(.findFlows(marks: settlement.revoked, narrowed: settlement.narrowed))
       }
     case .refused(let refusal):
       if isChange || (settlement.undoneLater && change.underWay?.step == .kernel) {
@@ -117,10 +120,29 @@ extension SidecarMachine {
     audit.context.policyRevision = String(policy.revision.number)
     guard !revoked.isEmpty || !narrowed.isEmpty else { return changeCut(count: 0, at: now, using: &generator) }
     _ = tracker.cut(marks: revoked, at: now)
-    emit(.cutFlows(marks: revoked, narrowed: narrowed))
+    emit(.findFlows(marks: revoked, narrowed: narrowed))
   }
 
-  /// The outcome of `cutFlows`.
+  /// The flows that lost their grant. Nothing of them leaves any more; before their entries go, the kernel learns which peers may still provoke the reset.
+  mutating func flowsFound(
+    _ events: [ConntrackEvent], at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    let streams = events.filter { $0.original.transport == .tcp }
+    guard !streams.isEmpty else { return emit(.deleteFlows(events)) }
+    firewall.cut(
+      streams.map { CutFlow(peer: $0.original.destination, port: $0.original.source.port) }, at: now)
+    change.found += events
+    endTurn(at: now, using: &generator)
+  }
+
+  /// After each settled transaction: what was found can go now. If the kernel refused to let the peers through, programs learn of the cut when they send.
+  mutating func deleteFoundFlows() {
+    guard !change.found.isEmpty else { return }
+    emit(.deleteFlows(change.found))
+    change.found = []
+  }
+
+  /// The outcome of `deleteFlows`.
   mutating func flowsCut(
     _ events: [ConntrackEvent], at now: Moment, using generator: inout some RandomNumberGenerator
   ) {

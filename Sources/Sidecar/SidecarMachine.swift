@@ -90,6 +90,7 @@ package struct SidecarMachine: Sendable {
     case .clientClosed: break
 
     case .kernelCommitted(let id, let outcome): committed(id, outcome, at: now, using: &generator)
+    case .flowsFound(let events): flowsFound(events, at: now, using: &generator)
     case .flowsCut(let events): flowsCut(events, at: now, using: &generator)
     case .conntrack(let event): observe(event, at: now, using: &generator)
     case .flowMissing(let tuple, let identifier): tracker.missing(tuple, identifier: identifier, at: now)

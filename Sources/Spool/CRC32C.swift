@@ -31,7 +31,8 @@ enum CRC32C {
 
   private static let tables = Tables()
 
-  /// Table n maps an octet to its part of the checksum n octets later. Inline arrays: an index made of an octet needs no check.
+  /// Table n maps an octet to its part of the checksum n octets later. Inline arrays: an index made of an octet needs
+  /// no check.
   private struct Tables: Sendable {
     typealias Table = InlineArray<256, UInt32>
     let zero, one, two, three, four, five, six, seven: Table

@@ -6,8 +6,8 @@ package struct SpoolDamage: Hashable, Sendable {
   package var bytes: Range<Int>
   /// Whose records they were; nil when the segment's header is damaged too.
   package var boot: SpoolBoot?
-  /// The sequence numbers that were not read: after the record before the damage and before the one after it. Nil where no neighbour
-  /// tells; `from` > `to` means that no record is missing.
+  /// The sequence numbers that were not read: after the record before the damage and before the one after it. Nil where
+  /// no neighbour tells; `from` > `to` means that no record is missing.
   package var from: UInt64?
   package var to: UInt64?
 
@@ -40,8 +40,8 @@ package struct RecoveryReport: Hashable, Sendable {
   package var records = 0
   /// Bytes cut off the last segment: the write that a crash interrupted.
   package var tornBytes = 0
-  /// Unacknowledged damage, in order of position. It is found again at each start until the segment is acknowledged; the quarantine
-  /// name is the same then.
+  /// Unacknowledged damage, in order of position. It is found again at each start until the segment is acknowledged;
+  /// the quarantine name is the same then.
   package var damages: [SpoolDamage] = []
   /// Files that could not be read, moved to `quarantine/`.
   package var setAside: [String] = []

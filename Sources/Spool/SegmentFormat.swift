@@ -47,8 +47,8 @@ enum SegmentFormat {
     var payload: Range<Int>
   }
 
-  /// The valid record at `offset`, wholly before `end`, its sequence number greater than `last`. Nil when there is none.
-  /// `trialBytes` counts what was checksummed.
+  /// The valid record at `offset`, wholly before `end`, its sequence number greater than `last`. Nil when there is
+  /// none. `trialBytes` counts what was checksummed.
   static func parseRecord(
     _ bytes: [UInt8], at offset: Int, end: Int, after last: UInt64?, trialBytes: inout Int, span: UInt64 = .max
   ) -> Found? {
@@ -72,7 +72,8 @@ enum SegmentFormat {
   }
 }
 
-/// The file name of a segment: `segment-` and its number in sixteen hexadecimal digits, so that names sort as numbers do.
+/// The file name of a segment: `segment-` and its number in sixteen hexadecimal digits, so that names sort as numbers
+/// do.
 enum SegmentName {
   /// Numbers stay below 2⁶², so that the next one always exists.
   static let numbersEnd: UInt64 = 1 << 62

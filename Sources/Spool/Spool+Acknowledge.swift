@@ -35,6 +35,10 @@ extension Spool {
   /// Asks for the cursor's slot to be written, unless a write is under way or nothing is new.
   mutating func advanceCursor() -> [SpoolEffect] {
     guard cursorWriting == nil, cursorRetryAt == nil, acknowledged.position > cursorSynced else { return [] }
+    // Recovery deletes the segments before the cursor: it must not pass one that alone holds records until they are
+    // stored again.
+    let segment = acknowledged.position.segment
+    guard !abandoned.contains(where: { $0.keptFor != nil && $0.number < segment }) else { return [] }
     var cursor = acknowledged
     // A failed write is repeated into the same slot: the other one is the last that is known to be whole.
     cursor.generation = cursorGeneration &+ 1
@@ -78,8 +82,8 @@ extension Spool {
     return effects
   }
 
-  /// Gives up the unacknowledged records of the oldest segment (`SALLYPORT_AUDIT_FAIL=open`). Their bytes are free at once for `append`.
-  /// Nil when there is none that could go: records that wait for their sync stay.
+  /// Gives up the unacknowledged records of the oldest segment (`SALLYPORT_AUDIT_FAIL=open`). Their bytes are free at
+  /// once for `append`. Nil when there is none that could go: records that wait for their sync stay.
   package mutating func dropOldest() -> SpoolDrop? {
     guard case .ready = phase, let index = segments.firstIndex(where: { $0.unacknowledged > 0 }) else { return nil }
     let segment = segments[index]

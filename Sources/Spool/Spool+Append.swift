@@ -76,16 +76,13 @@ extension Spool {
   }
 
   /// Stores what is written, in order.
-  private mutating func settle(at now: Moment) -> [SpoolEffect] {
+  mutating func settle(at now: Moment) -> [SpoolEffect] {
     var effects: [SpoolEffect] = []
-    var isSettling = false
-    for index in pending.indices {
-      switch pending[index].state {
-      case .stored: continue
-      case .written: isSettling = true
-      case .writing, .stalled: isSettling = false
-      }
-      guard isSettling else { break }
+    while settledCount < pending.count {
+      let index = settledCount
+      guard pending[index].isStored || pending[index].isWritten else { break }
+      settledCount += 1
+      guard pending[index].isWritten else { continue }
       let group = pending[index]
       pending[index].state = .stored
       if let at = segmentIndex(group.position.segment) {
@@ -99,7 +96,11 @@ extension Spool {
       if syncAt == nil { syncAt = now.instant + limits.syncDelay }
     }
     if failure != nil, !pending.contains(where: { $0.isStalled || $0.isWriting }) { failure = nil }
-    effects += clearAbandoned() + deleteAcknowledged()
+    if !abandoned.isEmpty {
+      effects += clearAbandoned()
+      effects += advanceCursor()
+    }
+    effects += deleteAcknowledged()
     if let syncAt, syncAt <= now.instant { effects += startSync() }
     return effects
   }
@@ -124,6 +125,10 @@ extension Spool {
 }
 
 extension Spool.Group {
+  var isWritten: Bool {
+    if case .written = state { true } else { false }
+  }
+
   var isWriting: Bool {
     if case .writing = state { true } else { false }
   }

@@ -1,8 +1,9 @@
 import Timekeeping
 
 extension Spool {
-  /// The next piece that was not handed out yet; `bytesMax` bounds the payloads that `delivered` gives (at least one record). One read at a
-  /// time: nil until `delivered` was called for the last one, and when there is nothing, and while a failed read waits.
+  /// The next piece that was not handed out yet; `bytesMax` bounds the payloads that `delivered` gives (at least one
+  /// record). One read at a time: nil until `delivered` was called for the last one, and when there is nothing, and
+  /// while a failed read waits.
   package mutating func nextRead(bytesMax: Int) -> SpoolRead? {
     guard case .ready = phase, reading == nil, readRetryAt == nil, bytesMax > 0 else { return nil }
     for segment in segments where segment.number >= readPosition.segment {
@@ -18,7 +19,8 @@ extension Spool {
     return nil
   }
 
-  /// What the read gave, fewer bytes than asked or nil when it failed. Empty records do not mean the end: ask `nextRead` again.
+  /// What the read gave, fewer bytes than asked or nil when it failed. Empty records do not mean the end: ask
+  /// `nextRead` again.
   package mutating func delivered(_ read: SpoolRead, _ bytes: [UInt8]?, at now: Moment) -> SpoolDelivery {
     guard reading == read else { return SpoolDelivery(records: [], effects: []) }
     reading = nil

@@ -6,8 +6,7 @@ extension Spool {
     guard isSyncing == nil, syncAt != nil else { return [] }
     var numbers: [UInt64] = []
     var last: SpoolTicket?
-    for group in pending {
-      guard group.isStored else { break }
+    for group in pending.prefix(settledCount) {
       last = group.ticket
       if group.count > 0, numbers.last != group.position.segment { numbers.append(group.position.segment) }
     }
@@ -28,11 +27,12 @@ extension Spool {
       return abandon(from: 0, reason, at: now)
     }
     var done = 0
-    while done < pending.count, pending[done].ticket <= ticket, pending[done].isStored {
+    while done < settledCount, pending[done].ticket <= ticket {
       unsyncedBytes -= pending[done].bytes.count
       done += 1
     }
     pending.removeFirst(done)
+    settledCount -= done
     var effects: [SpoolEffect] = [.durable(through: ticket)]
     if let syncAt, syncAt <= now.instant { effects += startSync() }
     return effects + deleteAcknowledged()
@@ -44,10 +44,11 @@ extension Spool {
     }
   }
 
-  /// Nothing from this pending group on can be relied on: seals the segments that hold these groups before them, and keeps the groups to
-  /// be written to a new one. What was acknowledged of them is let go.
+  /// Nothing from this pending group on can be relied on: seals the segments that hold these groups before them, and
+  /// keeps the groups to be written to a new one. What was acknowledged of them is let go.
   mutating func abandon(from index: Int, _ reason: String, at now: Moment) -> [SpoolEffect] {
     failure = reason
+    settledCount = min(settledCount, index)
     retryAt = now.instant + limits.retryDelay
     var effects: [SpoolEffect] = []
     for at in index..<pending.count {
@@ -117,7 +118,7 @@ extension Spool {
     return effects
   }
 
-  /// Writes every stalled group again, to a new segment. Without one, the disk is tried by the next append.
+  /// Writes every stalled group again, to a new segment.
   mutating func rewrite(at now: Moment) -> [SpoolEffect] {
     retryAt = nil
     var effects: [SpoolEffect] = []
@@ -129,8 +130,7 @@ extension Spool {
       }
       effects.append(.write(place(index)))
     }
-    if effects.isEmpty { failure = nil }
     if syncAt == nil, !pending.isEmpty { syncAt = now.instant + limits.syncDelay }
-    return effects
+    return effects + settle(at: now)
   }
 }

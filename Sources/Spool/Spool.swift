@@ -2,10 +2,10 @@ import Timekeeping
 
 // Spool: opaque records → durable, bounded segments → records again.
 //
-// Constraints. The spool survives the death of the daemon at every instruction and the death of the machine up to the last sync. It is
-// bounded, and refuses new records rather than lose old ones. Recovery never refuses to start, never loops, never deletes silently.
-// A record is delivered at least once; a lost cursor costs duplicates only. The module performs nothing: it answers every call with
-// effects (`SpoolEffect`), which the shell performs in their order.
+// Constraints. The spool survives the death of the daemon at every instruction and the death of the machine up to the
+// last sync. It is bounded, and refuses new records rather than lose old ones. Recovery never refuses to start, never
+// loops, never deletes silently. A record is delivered at least once; a lost cursor costs duplicates only. The module
+// performs nothing: it answers every call with effects (`SpoolEffect`), which the shell performs in their order.
 //
 // Format. Everything is little endian, checksums are CRC-32C (RFC 3720 appendix B.4).
 //
@@ -35,25 +35,28 @@ import Timekeeping
 //
 // Operations.
 //   recover      read the cursor, then each segment once, oldest first; one segment is in memory at a time
-//   append       frame a group of records, place it at the end of the active segment, one write; `stored` when it is in the file
-//   sync         a sync follows within `syncDelay` of the first write that has none; `durable` when it ended; one at a time
-//   read         pieces of segments, through the page cache, checked again; position by position, never twice unless `rewind`
+//   append       frame a group of records, place it at the end of the active segment, one write; `stored` when it is in
+//                the file
+//   sync         a sync follows within `syncDelay` of the first write that has none; `durable` when it ended; one at a
+//                time
+//   read         pieces of segments, through the page cache, checked again; position by position, never twice unless
+//                `rewind`
 //   acknowledge  the cursor moves; the slot is written and synced; only then are wholly acknowledged segments deleted
 //
 // Failures.
 //   torn tail of the last segment    cut off and counted: the write that a crash interrupted
-//   damage elsewhere                 the search goes octet by octet to the next valid record; the bytes go to quarantine, the range of
-//                                    sequence numbers is reported; every other record is kept
+//   damage elsewhere                 the search goes octet by octet to the next valid record; the bytes go to
+//                                    quarantine, the range of sequence numbers is reported; every other record is kept
 //   cursor lost or garbage           everything stored is delivered again
 //   cursor beyond its segment        acknowledged records were lost with the machine before their sync: nothing to do
-//   write or sync failed             the segment is sealed before the first group in doubt and never synced again (a second `fsync` may lie:
-//                                    it forgets the error); groups since the last sync, kept in memory for this, are written to a new
-//                                    segment under their old tickets, and only then cut from the old one; until that succeeds appends are
-//                                    refused
+//   write or sync failed             the segment is sealed before the first group in doubt and never synced again (a
+//                                    second `fsync` may lie: it forgets the error); groups since the last sync, kept in
+//                                    memory for this, are written to a new segment under their old tickets, and only
+//                                    then cut from the old one; until that succeeds appends are refused
 //   store full                       appends are refused; control records may use the reserve; or `dropOldest`
 //
-// A payload cannot pretend to be a record for the search after damage as long as payloads are JSON text: a record's header holds zero
-// octets, JSON text none.
+// A payload cannot pretend to be a record for the search after damage as long as payloads are JSON text: a record's
+// header holds zero octets, JSON text none.
 
 /// The states of records: appended → stored → durable → handed out → acknowledged → deleted.
 package struct Spool: Sendable {
@@ -68,6 +71,8 @@ package struct Spool: Sendable {
 
   /// Groups that are not durable yet, in order of their tickets, which have no gaps.
   var pending: [Group] = []
+  /// How many of them, from the first, are stored.
+  var settledCount = 0
   var nextTicket: UInt64 = 1
   var unsyncedBytes = 0
   var isSyncing: SpoolTicket?
@@ -136,7 +141,8 @@ package struct Spool: Sendable {
   struct Abandoned {
     var number: UInt64
     var length: Int
-    /// Groups up to this one were stored beyond the length, and may have nothing else to survive a crash by until they are stored again.
+    /// Groups up to this one were stored beyond the length, and may have nothing else to survive a crash by until they
+    /// are stored again.
     var keptFor: SpoolTicket?
   }
 
@@ -153,8 +159,8 @@ package struct Spool: Sendable {
   /// Records stored and not acknowledged.
   package var unacknowledgedCount: Int { segments.reduce(0) { $0 + $1.unacknowledged } }
 
-  /// The oldest of them. The number is exact unless numbers were skipped. The moment is up to a second early within the active segment,
-  /// earlier in a sealed one, and that of the recovery for records of an earlier start.
+  /// The oldest of them. The number is exact unless numbers were skipped. The moment is up to a second early within the
+  /// active segment, earlier in a sealed one, and that of the recovery for records of an earlier start.
   package var oldestUnacknowledged: (sequence: UInt64, appendedAt: Moment)? {
     guard let segment = segments.first(where: { $0.unacknowledged > 0 }) else { return nil }
     let position = acknowledged.position

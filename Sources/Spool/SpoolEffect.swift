@@ -1,5 +1,5 @@
-/// What the spool asks of the disk, or tells. The effects of one call are performed in their order; disk effects of successive calls
-/// keep their order too (one worker is enough). Names are relative to the spool's directory.
+/// What the spool asks of the disk, or tells. The effects of one call are performed in their order; disk effects of
+/// successive calls keep their order too (one worker is enough). Names are relative to the spool's directory.
 package enum SpoolEffect: Hashable, Sendable {
   /// Read the cursor file (at most `SpoolCursor.fileBytes`), then call `cursorRead`.
   case readCursor(name: String)
@@ -19,13 +19,14 @@ package enum SpoolEffect: Hashable, Sendable {
   case stored(SpoolTicket)
   /// Every group up to this ticket is on the disk: it survives the death of the machine.
   case durable(through: SpoolTicket)
-  /// The group could not be written yet; it is kept and tried again, and `stored` follows when that succeeds. Whoever waits for it
-  /// should be refused meanwhile.
+  /// The group could not be written yet; it is kept and tried again, and `stored` follows when that succeeds. Whoever
+  /// waits for it should be refused meanwhile.
   case stalled(SpoolTicket, reason: String)
 
   /// Unlink the segment; every record in it was acknowledged or reported as dropped. Nothing waits for it.
   case deleteSegment(name: String)
-  /// Cut the file to this length and `fdatasync` it (a torn tail, or a tail that was rewritten elsewhere). Nothing waits for it.
+  /// Cut the file to this length and `fdatasync` it (a torn tail, or a tail that was rewritten elsewhere). Nothing
+  /// waits for it.
   case truncate(name: String, length: Int)
   /// Write these raw bytes to a file of this name in `quarantine/`, replacing one of the same name, and `fsync` it.
   case quarantine(name: String, bytes: [UInt8])

@@ -26,10 +26,12 @@ package struct SpoolLimits: Hashable, Sendable {
   package static let recordBytesMax = 64 << 10
   /// Bytes of a segment file that recovery reads whole: 64 MiB. A larger file is set aside, never read.
   package static let readableSegmentMax = 64 << 20
-  /// Bytes a damaged segment may cost in trial checksums, as a multiple of its size: the search for the next record ends there.
+  /// Bytes a damaged segment may cost in trial checksums, as a multiple of its size: the search for the next record
+  /// ends there.
   package static let searchBudgetFactor = 8
 
-  /// The search for a record after damage believes sequence numbers at most this far ahead: 2²⁴. Garbage passes once in 2⁴⁰ trials.
+  /// The search for a record after damage believes sequence numbers at most this far ahead: 2²⁴. Garbage passes once in
+  /// 2⁴⁰ trials.
   static let searchSequenceSpan: UInt64 = 1 << 24
 
   var reserveUsed: Int { min(controlReserve, bytesMax / 4) }

@@ -25,8 +25,8 @@ package struct StoredRecord: Hashable, Sendable {
   }
 }
 
-/// A place between two records: a segment's number and an offset in its file. Sequence numbers start again at each boot; positions
-/// only grow.
+/// A place between two records: a segment's number and an offset in its file. Sequence numbers start again at each
+/// boot; positions only grow.
 package struct SpoolPosition: Hashable, Comparable, Sendable {
   package var segment: UInt64
   package var offset: Int

@@ -31,8 +31,7 @@ extension KernelTests {
     /// With the kernel's own way to remove what may be missing, and with the one for kernels before 6.3.
     static func sockets(_ sets: [SetDefinition]) throws -> [NftablesSocket] {
       try [false, true].map { old in
-        let socket = try NftablesSocket(table: old ? "old" : "new")
-        if old { socket.withoutDestroy() }
+        let socket = try NftablesSocket(table: old ? "old" : "new", triesDestroy: !old)
         try #require(socket.commit(KernelTransaction([.addTable] + sets.map { .addSet($0) })) == .committed)
         return socket
       }

@@ -92,7 +92,7 @@ extension KernelTests {
       init() throws {
         try workload.connect(to: server)
         listeners = try server.run {
-          shell("ip address add 10.9.1.2/32 dev v0; ip -6 address add fd09::3/64 dev v0 nodad")
+          setUp("ip address add 10.9.1.2/32 dev v0; ip -6 address add fd09::3/64 dev v0")
           return [.tcpListener(7000), .udpListener(7000), .tcpListener(53), .udpListener(53)]
         }
       }

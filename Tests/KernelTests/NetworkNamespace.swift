@@ -28,7 +28,7 @@ final class NetworkNamespace: @unchecked Sendable {
     perform { [self] in
       enterNewNetwork()
       threadIdentifier = currentThreadIdentifier()
-      shell("ip link set lo up; sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0")
+      setUp("ip link set lo up; sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0")
     }
   }
 
@@ -56,22 +56,28 @@ final class NetworkNamespace: @unchecked Sendable {
   /// A pair of interfaces `v0` here and `v0` there: 10.9.0.1 and 10.9.0.2, fd09::1 and fd09::2, with this side's default route to the other.
   func connect(to other: NetworkNamespace) throws {
     try run {
-      shell(
+      setUp(
         """
         ip link add v0 type veth peer name v0 netns \(other.threadIdentifier) &&
-        ip address add 10.9.0.1/24 dev v0 && ip -6 address add fd09::1/64 dev v0 nodad &&
+        ip address add 10.9.0.1/24 dev v0 && ip -6 address add fd09::1/64 dev v0 &&
         ip link set v0 up && ip route add default via 10.9.0.2
         """)
     }
     try other.run {
-      shell(
+      setUp(
         """
-        ip address add 10.9.0.2/24 dev v0 && ip -6 address add fd09::2/64 dev v0 nodad && ip link set v0 up &&
+        ip address add 10.9.0.2/24 dev v0 && ip -6 address add fd09::2/64 dev v0 && ip link set v0 up &&
         ip route add 10.0.0.0/8 via 10.9.0.1
         """)
     }
-    try run { shell("ip -6 route add default via fd09::2") }
+    try run { setUp("ip -6 route add default via fd09::2") }
   }
+}
+
+/// A command that must say nothing: else the machine lacks what the tests stand on.
+func setUp(_ command: String) {
+  let output = shell(command)
+  precondition(output.isEmpty, "\(command): \(output)")
 }
 
 /// `unshare(CLONE_NEWNET)`, which glibc declares only for _GNU_SOURCE: looked up by name, with the type that unshare(2) states.

@@ -20,8 +20,8 @@ extension KernelTests {
       let server = NetworkNamespace()
       try workload.connect(to: server)
       let listeners = try server.run {
-        shell(
-          "ip address add 10.9.1.2/32 dev v0; ip address add 10.9.2.2/32 dev v0; ip -6 address add fd09::3/64 dev v0 nodad"
+        setUp(
+          "ip address add 10.9.1.2/32 dev v0; ip address add 10.9.2.2/32 dev v0; ip -6 address add fd09::3/64 dev v0"
         )
         return (7000...7002).map { TestSocket.tcpListener($0) }
       }

@@ -77,7 +77,6 @@ extension KernelTests {
       ),
       ([.countsBytes, .counter], "ct original bytes > 0 counter packets 0 bytes 0"),
       ([.counter, .drop], "counter packets 0 bytes 0 drop"),
-      ([.log(group: 5)], "log group 5"),
       ([.jump(ChainName(rawValue: "other"))], "jump other"),
       ([.goTo(ChainName(rawValue: "other"))], "goto other"),
       ([.returnToCaller], "return"),
@@ -235,8 +234,33 @@ extension KernelTests {
           nft add table inet other
           nft add chain inet other o '{ type filter hook output priority 0; }'
           nft add chain inet other n '{ type nat hook output priority 0; }'
+          nft add rule ip mesh PRE redirect
+          nft add rule inet other o accept
+          """)
+        // Chains without rules do nothing, and Docker's resolver is known.
+        #expect(try socket.foreignOutputNat() == [])
+        shell("nft add rule ip mesh OUTPUT ip daddr 127.0.0.11 counter accept")
+        #expect(try socket.foreignOutputNat() == [])
+        shell(
+          """
+          nft add rule ip mesh OUTPUT ip saddr 127.0.0.11 counter accept
+          nft add rule inet other n tcp dport 80 redirect to :15001
           """)
         #expect(try socket.foreignOutputNat() == ["inet other n", "ip mesh OUTPUT"])
+      }
+    }
+
+    @Test func logIsListedWhereTheKernelHasIt() throws {
+      try NetworkNamespace().run {
+        let missing = try FeatureProbe().missing([.log])
+        let socket = try NftablesSocket()
+        let outcome = socket.commit(
+          KernelTransaction([
+            .addTable, .addChain(ChainDefinition(Self.chain)),
+            .appendRule(RuleDefinition(Self.chain, [.log(group: 5)])),
+          ]))
+        #expect((outcome == .committed) == missing.isEmpty)
+        #expect(shell("nft list ruleset").contains("log group 5") == missing.isEmpty)
       }
     }
 

@@ -84,8 +84,8 @@ def main():
         step("6. Killed without warning, the kernel keeps enforcing; the next start takes over")
         sidecar.kill()
         sidecar.wait()
-        result = lab.connect("198.51.100.20", 443)
-        show(result["result"] == "refused", f"sallyport is dead; connect 198.51.100.20:443  →  {result['result']}")
+        result = lab.connect("198.51.100.60", 443)
+        show(result["result"] == "refused", f"sallyport is dead; connect 198.51.100.60:443  →  {result['result']}")
         lab.start_sidecar(POLICY)
         code, body, _, error = lab.fetch("https://files.example.test/")
         show(code == 0, f"after the restart the PATCHed policy still stands: files.example.test  →  {body.strip() or error}")
@@ -116,6 +116,9 @@ def main():
         faults = prove(lab.record_bytes())
         show(not faults, "no sequence number is missing and the chain is unbroken, over both starts" if not faults else "; ".join(faults[:3]))
         print(f"\n  The ledger: one line an event, for instance\n  {json.dumps(lab.records('FlowClose')[0])[:600]}…")
+        if failures:
+            print(f"\n  What the sidecar logged:\n{lab.log()}")
+        print(lab.log(), (lab.folder/"hub.log").read_text()) if "-v" in sys.argv else None
     print()
     if failures:
         print(f"{len(failures)} of what this should show is not so:")
