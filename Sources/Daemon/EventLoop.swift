@@ -58,10 +58,17 @@ struct EventLoop: ~Copyable {
   private mutating func feed(_ event: SidecarEvent, at now: Moment) { machine.handle(event, at: now, using: &random) }
 
   private mutating func drain(at now: Moment) {
-    while let effect = machine.nextEffect() {
-      var outcomes: [SidecarEvent] = []
-      runner.perform(effect, at: now) { outcomes.append($0) }
-      for outcome in outcomes { feed(outcome, at: now) }
+    var hadOutcome = true
+    while hadOutcome {
+      hadOutcome = false
+      while let effect = machine.nextEffect() {
+        var outcomes: [SidecarEvent] = []
+        runner.perform(effect, at: now) { outcomes.append($0) }
+        for outcome in outcomes { feed(outcome, at: now) }
+        if !outcomes.isEmpty { hadOutcome = true }
+      }
+      // Outcomes are events of a turn too: what they staged must not wait for the next readiness.
+      if hadOutcome { feed(.turnEnded, at: now) }
     }
   }
 

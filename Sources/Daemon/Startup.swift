@@ -39,7 +39,6 @@ struct Startup {
     }
     kernel = try required("nf_tables") { () throws(NetlinkError) in try NftablesSocket() }
     conntrack = try required("nf_conntrack_netlink") { () throws(NetlinkError) in try ConntrackTable() }
-    try Self.probe(log)
     state = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in
       try Directory(configuration.stateDirectory, create: true)
     }
@@ -50,14 +49,11 @@ struct Startup {
     try Self.takeUser(configuration, state)
   }
 
-  private static func probe(_ log: Log) throws(StartupFailure) {
-    let missing = try required("nf_tables") { () throws(NetlinkError) in
-      try FeatureProbe().missing(KernelFeature.required)
-    }
-    guard missing.isEmpty else {
-      let names = missing.map { "\($0.feature.rawValue) (\($0.refusal.reason))" }
-      throw StartupFailure("kernel features: \(names.joined(separator: ", "))")
-    }
+  /// Names what the kernel lacks. Asked only when it refused the ruleset: each probe waits for a grace period of the kernel, all of them for a quarter of a second.
+  private static func missingFeatures() -> String {
+    guard let missing = try? FeatureProbe().missing(KernelFeature.required), !missing.isEmpty else { return "" }
+    return "; the kernel lacks "
+      + missing.map { "\($0.feature.rawValue) (\($0.refusal.reason))" }.joined(separator: ", ")
   }
 
   /// From here on the process is `SALLYPORT_RUN_AS` with CAP_NET_ADMIN and nothing else.
@@ -121,7 +117,7 @@ struct Startup {
       throw StartupFailure("the event loop: \(error)")
     }
     storage.finish()
-    if case .failed(let reason) = end { throw StartupFailure(reason) }
+    if case .failed(let reason) = end { throw StartupFailure(reason + Self.missingFeatures()) }
     log.info("stopped; the rules stay and keep enforcing")
     return 0
   }
@@ -139,7 +135,9 @@ struct Startup {
         if set.name == .grants {
           grants += elements.compactMap { element in
             element.key.first.flatMap { hostNumber($0) }.map {
-              AdoptedGrant(mark: $0, remaining: element.timeout, attribution: nil)
+              AdoptedGrant(
+                mark: $0, remaining: element.timeout,
+                attribution: element.comment.flatMap(GrantAttribution.init(comment:)))
             }
           }
         } else if set.mapsToMark {

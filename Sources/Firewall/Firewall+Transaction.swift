@@ -80,11 +80,11 @@ extension Firewall {
       let isWanted = grant.isWanted(at: now)
       let left = grant.ruleEnds.map { max($0 - now, .milliseconds(1)) }
       if staging.rewrites {
-        if isWanted { added.append(SetElement([hostOrderBytes(id)], timeout: left), to: .grants) }
+        if isWanted { added.append(element(of: grant, id, left), to: .grants) }
       } else if isWanted, !grant.isHeld {
-        added.append(SetElement([hostOrderBytes(id)], timeout: left), to: .grants)
+        added.append(element(of: grant, id, left), to: .grants)
       } else if isWanted, grant.heldUntil != grant.ruleEnds {
-        renewed.append(SetElement([hostOrderBytes(id)], timeout: left), to: .grants)
+        renewed.append(element(of: grant, id, left), to: .grants)
       } else if !isWanted, grant.isHeld {
         destroyed.append(SetElement([hostOrderBytes(id)]), to: .grants)
       }
@@ -92,6 +92,10 @@ extension Firewall {
       grants[id]?.isHeld = isWanted
       grants[id]?.heldUntil = isWanted ? grant.ruleEnds : nil
     }
+  }
+
+  private func element(of grant: Grant, _ id: UInt32, _ left: TimeSpan?) -> SetElement {
+    SetElement([hostOrderBytes(id)], timeout: left, comment: grant.isUnknown ? nil : grant.attribution.comment)
   }
 
   private mutating func takeRules(_ destroyed: inout ElementGroups, _ added: inout ElementGroups) {

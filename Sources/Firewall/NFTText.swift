@@ -71,6 +71,10 @@ private func nftText(_ element: SetElement, in set: SetName) -> String {
     return first + "-" + nftValue(last[index], at: index, in: set)
   }.joined(separator: " . ")
   if let timeout = element.timeout { text += " timeout \(max(timeout.milliseconds, 1))ms" }
+  // A quotation mark cannot be written in nft's text; the kernel does not mind it.
+  if let comment = element.comment, !comment.contains(0x22) {
+    text += " comment \"\(String(decoding: comment, as: UTF8.self))\""
+  }
   if let mark = element.mark { text += " : \(nftMark(mark))" }
   return text
 }

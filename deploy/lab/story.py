@@ -118,6 +118,7 @@ def main():
         print(f"\n  The ledger: one line an event, for instance\n  {json.dumps(lab.records('FlowClose')[0])[:600]}…")
         if failures:
             print(f"\n  What the sidecar logged:\n{lab.log()}")
+        print(lab.log(), (lab.folder/"hub.log").read_text()) if "-v" in sys.argv else None
     print()
     if failures:
         print(f"{len(failures)} of what this should show is not so:")
