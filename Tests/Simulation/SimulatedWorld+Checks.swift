@@ -71,6 +71,7 @@ extension SimulatedWorld {
       "> upstream \(from) \(socket) \(isTCP) \(fingerprint(bytes))"
     case .conntrack(let event):
       "> conntrack \(event.kind) \(event.original.destination) \(event.original.source.port) mark \(event.mark) \(event.tcpState.map { "\($0)" } ?? "")"
+    case .flowsFound(let events): "> found \(events.count)"
     case .flowsCut(let events): "> cut \(events.count)"
     case .flowsDumped(let events): "> dumped \(events.count)"
     case .spoolRead(let read, let bytes): "> read \(read.name) \(read.offset) \(bytes?.count ?? -1)"
@@ -102,7 +103,8 @@ extension SimulatedWorld {
     switch effect {
     case .commit(let id, let transaction):
       "< commit \(id) \(transaction.changes.count < 12 ? transaction.changes.map { brief($0) }.joined(separator: "; ") : "installation")"
-    case .cutFlows(let marks, let narrowed): "< cut \(marks) \(narrowed.count)"
+    case .findFlows(let marks, let narrowed): "< find \(marks) \(narrowed.count)"
+    case .deleteFlows(let flows): "< delete \(flows.count)"
     case .readCounters(let tuple, _): "< counters \(tuple.destination)"
     case .dumpFlows: "< dump"
     case .sendUpstream(let query): "< upstream \(query.upstream) \(query.socket) \(query.isTCP) \(fingerprint(query.bytes))"

@@ -15,7 +15,8 @@ extension SimulatedWorld {
     note(Self.describe(effect))
     switch effect {
     case .commit(let id, let transaction): return perform(id, transaction)
-    case .cutFlows(let marks, let narrowed): return [.flowsCut(cut(marks, narrowed))]
+    case .findFlows(let marks, let narrowed): return [.flowsFound(find(marks, narrowed))]
+    case .deleteFlows(let flows): return [.flowsCut(delete(flows))]
     case .readCounters(let tuple, let identifier):
       if let entry = kernel.conntrack.entries[tuple], entry.identifier == identifier || identifier == 0 {
         return [.conntrack(entry.event(.snapshot))]
@@ -83,16 +84,23 @@ extension SimulatedWorld {
     return outcome
   }
 
-  private func cut(_ marks: [UInt32], _ narrowed: [NarrowedGrant]) -> [ConntrackEvent] {
+  private func find(_ marks: [UInt32], _ narrowed: [NarrowedGrant]) -> [ConntrackEvent] {
+    kernel.conntrack.live.filter { entry in
+      let destination = entry.original.destination
+      return marks.contains(entry.mark)
+        || narrowed.contains {
+          $0.mark == entry.mark && $0.first <= destination.address && destination.address <= $0.last
+            && !$0.allowed.contains(port: destination.port, of: entry.original.transport)
+        }
+    }
+    .map { $0.event(.snapshot) }
+  }
+
+  private func delete(_ flows: [ConntrackEvent]) -> [ConntrackEvent] {
     guard sabotage != .cutIgnored else { return [] }
     var gone: [ConntrackEvent] = []
-    for entry in kernel.conntrack.live {
-      let destination = entry.original.destination
-      let isNarrowed = narrowed.contains {
-        $0.mark == entry.mark && $0.first <= destination.address && destination.address <= $0.last
-          && !$0.allowed.contains(port: destination.port, of: entry.original.transport)
-      }
-      guard marks.contains(entry.mark) || isNarrowed else { continue }
+    for flow in flows {
+      guard let entry = kernel.conntrack.entries[flow.original], entry.identifier == flow.identifier else { continue }
       kernel.conntrack.remove(entry.original, loses: losesConntrack())
       gone.append(entry.event(.snapshot))
     }

@@ -151,7 +151,7 @@ extension SimulatedWorld {
 
   /// What was told, is allowed and has not ended must pass.
   private func checkReachable(_ destination: Endpoint, transport: UInt8) {
-    guard changes.isEmpty, isReady, model.policies.count == 1, kernel.sets[.gate]?.live(at: now).count == 2 else { return }
+    guard destination.port != 53, changes.isEmpty, isReady, model.policies.count == 1, kernel.sets[.gate]?.live(at: now).count == 2 else { return }
     let policy = model.policies[0]
     for known in told where known.address == destination.address && now < known.until && known.changes == changesAsked {
       let times = [known.at, now].map { Self.epoch + TimeSpan(nanoseconds: $0.nanoseconds) }

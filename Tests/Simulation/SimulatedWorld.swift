@@ -86,13 +86,15 @@ package final class SimulatedWorld {
   var effectsInStep = 0
   var isFed = false
 
-  var trace = Trace()
+  var trace: Trace
   package var counts = RunCounts()
   package internal(set) var violation: Violation?
 
   package init(
-    seed: UInt64, plan: FaultPlan, options: RunOptions, policy: NaivePolicy? = nil, sabotage: Sabotage? = nil
+    seed: UInt64, plan: FaultPlan, options: RunOptions, policy: NaivePolicy? = nil, sabotage: Sabotage? = nil,
+    linesMax: Int = 50
   ) {
+    trace = Trace(linesMax: linesMax)
     let root = SeededGenerator(seed: seed)
     self.seed = seed
     self.plan = plan
