@@ -143,7 +143,7 @@ extension SidecarMachine {
       if settings.audit.failsClosed { setRoom(false, at: now) }
       return
     }
-    let limit = settings.spool.bytesMax - settings.spool.controlReserve
+    let limit = settings.spool.bytesMax - settings.spool.reserveUsed
     guard !gate.hasRoom || evidence.lost != nil, spool.failure == nil, spool.storedBytes <= limit - limit / 8 else {
       return
     }
