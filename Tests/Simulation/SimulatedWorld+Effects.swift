@@ -79,7 +79,16 @@ extension SimulatedWorld {
         fail(Violation(.comesToRest, "the kernel refuses what the machine wants: \(refusal.reason)"))
       }
     }
-    if case .committed = outcome { model.committed(asked, at: now) } else { counts.refusedCommits += 1 }
+    if case .committed = outcome {
+      model.committed(asked, at: now)
+      for name in [SetName.lease4, .lease4Port, .lease4Other, .lease6, .lease6Port, .lease6Other] {
+        for element in kernel.sets[name]?.live(at: now) ?? [] {
+          if let address = element.key.first.flatMap({ IPAddress(bytes: $0) }) { lastHeld[address] = now }
+        }
+      }
+    } else {
+      counts.refusedCommits += 1
+    }
     note("COMMIT \(transaction.changes.count) \(outcome == .committed)")
     return outcome
   }

@@ -133,6 +133,7 @@ extension SimulatedWorld {
     kernel.sabotage = sabotage
     model.forgetGrants()
     told = []
+    firstGeneration = generation
   }
 
   /// The kernel holds the rules: what was loaded is in force and nothing else.

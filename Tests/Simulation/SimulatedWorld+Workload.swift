@@ -86,7 +86,7 @@ extension SimulatedWorld {
       check(
         model.isTrue(question.name, address), .noLieIsTold, "\(question.name) was said to be at \(address)")
       check(
-        isHeld(address), .commitBeforeReply, "\(address) was told for \(question.name) before the kernel holds it")
+        isHeld(address) || lastHeld[address].map({ question.at <= $0 }) ?? false, .commitBeforeReply, "\(address) was told for \(question.name) before the kernel holds it")
       let evidence = "\(question.name) \(address)"
       check(
         (options.isStrict ? book.toldDurably : book.told).contains(evidence), .recordBeforeReply,
