@@ -141,8 +141,8 @@ package struct SetElement: Hashable, Sendable {
   /// `comment "…"`: ASCII, kept by the kernel as long as the element, at most `commentMax` octets. What a later start of the daemon reads back.
   package var comment: [UInt8]?
 
-  /// Octets: the kernel keeps 256 of user data with an element, of which type, length and a final zero take three.
-  package static let commentMax = 253
+  /// Octets. The kernel takes 256 of user data with an element, but the offsets of an element's parts are one octet: it keeps less than it takes.
+  package static let commentMax = 200
 
   package init(
     _ key: [[UInt8]], last: [[UInt8]]? = nil, mark: UInt32? = nil, timeout: TimeSpan? = nil, comment: [UInt8]? = nil

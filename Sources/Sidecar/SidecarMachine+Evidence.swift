@@ -1,4 +1,6 @@
 import DNSProxy
+import EgressPolicy
+import Firewall
 import FlowAudit
 import Spool
 import Timekeeping
@@ -151,6 +153,23 @@ extension SidecarMachine {
       default: emit(effect)
       }
     }
+  }
+
+  /// The policy has changed: an answer that still waits for its evidence must not tell an address that was just taken away.
+  mutating func withdrawReplies(at now: Moment) {
+    for index in evidence.held.indices {
+      evidence.held[index].effects = evidence.held[index].effects.map { withdrawn($0, at: now) }
+    }
+    evidence.replies = evidence.replies.map { withdrawn($0, at: now) }
+  }
+
+  private func withdrawn(_ effect: SidecarEffect, at now: Moment) -> SidecarEffect {
+    guard case .reply(let reply) = effect, let facts = reply.facts else { return effect }
+    let stands = facts.addresses.allSatisfy { answered in
+      firewall.names(leasing: answered.address, at: now.instant).contains(facts.name)
+        || policy.verdicts(nil, answered.address, at: now.wall).contains { $0.rule.action == .allow }
+    }
+    return stands ? effect : .reply(reply.asServerFailure())
   }
 
   private mutating func loseStaged(at now: Moment, using generator: inout some RandomNumberGenerator) {
