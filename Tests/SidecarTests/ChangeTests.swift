@@ -1,4 +1,5 @@
 import Addressing
+import DNSProxy
 import Firewall
 import FlowAudit
 import Sidecar
@@ -72,7 +73,9 @@ import Timekeeping
     scene.endTurn()
     #expect(scene.responses == [500])
     scene.ask("api.example.com", id: 7)
-    #expect(scene.upstreamQueries.count + scene.replies.count == 1)
+    scene.settleCommit(.committed)
+    let contents = try #require(scene.replies.last.flatMap { replyContents($0.bytes) })
+    #expect(contents.addresses == [Scene.address])
   }
 
   @Test func aRuleThatEndsWhileAChangeIsUnderWayDoesNotSpin() throws {
@@ -80,7 +83,7 @@ import Timekeeping
       policy: #"{"egress":[{"action":"allow","target":"api.example.com","expiresAt":"2030-03-17T17:46:45Z"}]}"#)
     scene.put(#"{"egress":[{"action":"allow","target":"203.0.113.9"}]}"#)
     scene.pass(.seconds(10))
-    let due = try #require(scene.machine.nextDeadline)
-    #expect(scene.now.instant < due)
+    let due = scene.machine.nextDeadline
+    #expect(due.map { scene.now.instant < $0 } ?? false)
   }
 }

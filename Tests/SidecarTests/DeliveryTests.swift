@@ -1,5 +1,6 @@
 import Addressing
 import DNSWire
+import DNSProxy
 import Firewall
 import Forwarder
 import Sidecar
@@ -48,8 +49,8 @@ import Timekeeping
     resolve(&scene)
     scene.settleCommit(.refused(CommitRefusal(code: 12, change: nil, reason: "ENOMEM")))
     #expect(scene.deliveries.isEmpty)
-    let due = try #require(scene.machine.nextDeadline)
-    #expect(scene.now.instant < due)
+    let due = scene.machine.nextDeadline
+    #expect(due.map { scene.now.instant < $0 } ?? false)
   }
 
   @Test func aFullSpoolClosesTheGateAndOpensItAgain() throws {
@@ -61,7 +62,8 @@ import Timekeeping
       id += 1
     }
     #expect(scene.hasClosedGate)
-    scene.effects = []
+    scene.settleCommit(.committed)
+    scene.forgetCommits()
     scene.ask("api.example.com", id: id)
     #expect(scene.upstreamQueries.isEmpty)
     // The sink takes everything.

@@ -1,5 +1,6 @@
 import Addressing
 import DNSWire
+import DNSProxy
 import Firewall
 import FlowAudit
 import Sidecar
@@ -78,7 +79,8 @@ import Timekeeping
     scene.settleCommit(.committed)
     let contents = try #require(scene.replies.first.flatMap { replyContents($0.bytes) })
     #expect(contents.addresses.isEmpty)
-    #expect(!scene.commits.contains { $0.changes.contains { if case .addElements(.lease4, _) = $0 { true } else { false } } })
+    #expect(
+      !scene.commits.contains { $0.changes.contains { if case .addElements(.lease4, _) = $0 { true } else { false } } })
   }
 
   @Test func aLeaseThatAChangeTakesBeforeItsCommitIsNotTold() throws {

@@ -43,7 +43,8 @@ struct Scene {
       firewall: FirewallParameters(ownUser: 1773, ownMark: 7, dnsPort4: 15_053, dnsPort6: nil, apiPort: 18_080),
       lease: LeaseTimes(min: .seconds(5), grace: .seconds(1), max: .seconds(60)),
       dns: DNSProxySettings(upstreams: [Self.upstream]), api: PolicyAPISettings(token: Array("secret".utf8)),
-      spool: spool, forwarder: ForwarderSettings(sink: hub == nil ? .lines : .eventHubs(host: "hub.test", hub: "audit")),
+      spool: spool,
+      forwarder: ForwarderSettings(sink: hub == nil ? .lines : .eventHubs(host: "hub.test", hub: "audit")),
       hub: hub, audit: AuditSettings(failsClosed: true, lease: nil, isStrict: false), notices: [])
     machine = SidecarMachine(settings, hash: testDigest)
     now = Moment(
@@ -122,7 +123,8 @@ struct Scene {
       effects.removeAll { if case .readSpool = $0 { true } else { false } }
       let content = files[read.name] ?? []
       handle(
-        .spoolRead(read, Array(content[min(read.offset, content.count)..<min(read.offset + read.length, content.count)])))
+        .spoolRead(
+          read, Array(content[min(read.offset, content.count)..<min(read.offset + read.length, content.count)])))
       endTurn()
     }
   }
@@ -180,6 +182,8 @@ extension Scene {
 }
 
 extension Scene {
+  mutating func forgetCommits() { effects.removeAll { if case .commit = $0 { true } else { false } } }
+
   private func changesGate(_ wanted: (KernelChange) -> Bool) -> Bool {
     commits.contains { $0.changes.contains(where: wanted) }
   }

@@ -197,7 +197,7 @@ extension SimulatedWorld {
     case .deleteSegment(let name): submit(.delete(name))
     case .truncate(let name, let length): submit(.truncate(name, length))
     case .setAside(let name): submit(.setAside(name))
-    case .quarantine: break
+    case .quarantine(_, let bytes): book.quarantined(bytes)
     case .recovered, .stored, .durable, .stalled, .damaged: break
     }
     return []
