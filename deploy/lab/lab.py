@@ -208,9 +208,9 @@ zone:
     def ledger(self):
         return self.folder / "ledger.ndjson"
 
-    def start_hub(self, *options):
+    def start_hub(self, *options, authorization=("--bearer", HUB_BEARER)):
         process = self.start(binary("eventhub-local"), "--listen", f"{HUB_ADDRESS}:443", "--cert", self.folder / "server.pem", "--key",
-                             self.folder / "server.key", "--ledger", self.ledger, "--bearer", HUB_BEARER, *options,
+                             self.folder / "server.key", "--ledger", self.ledger, *authorization, *options,
                              namespace=self.outside, log="hub.log")
         wait_for("eventhub-local listens", lambda: "443" in self.inside(self.outside, "ss", "-Hltn", f"src {HUB_ADDRESS}").stdout or process.poll())
         if process.poll() is not None:
@@ -300,6 +300,31 @@ zone:
     def lookup(self, name, *options):
         """dig as the workload, through the resolver address that the pod knows."""
         return self.workload("dig", "+tries=1", "+time=3", f"@{RESOLVER}", name, *options).stdout
+
+    def exchange(self, octets, address="10.77.0.2", port=18080, namespace=None, timeout=5):
+        """Sends octets over a TCP connection, to the control API unless told otherwise, and returns what came back until the peer closed."""
+        source = ("import socket,sys;s=socket.create_connection((sys.argv[1],int(sys.argv[2])),float(sys.argv[3]))\n"
+                  "try:\n s.sendall(sys.stdin.buffer.read())\nexcept OSError:\n pass\n"
+                  "try:\n while d:=s.recv(65536):\n  sys.stdout.buffer.write(d)\nexcept OSError:\n pass")
+        command = ["ip", "netns", "exec", namespace or self.outside, sys.executable, "-c", source, address, str(port), str(timeout)]
+        return subprocess.run(command, input=octets, capture_output=True, timeout=timeout + 20, check=True).stdout
+
+    @contextlib.contextmanager
+    def capture(self, expression):
+        """Everything that passes between pod and outside and matches the tcpdump expression: a function that gives the packets' octets."""
+        path = self.folder / f"capture-{len(self.processes)}.pcap"
+        process = self.start("tcpdump", "-i", "eth0", "-U", "-s", "0", "-w", path, expression, namespace=self.outside, log=f"{path.name}.log")
+        wait_for("tcpdump listens", lambda: "listening" in (self.folder / f"{path.name}.log").read_text())
+
+        def octets():
+            time.sleep(0.2)                               # what the kernel has seen, tcpdump writes within its timeout
+            return path.read_bytes()
+
+        try:
+            yield octets
+        finally:
+            process.terminate()
+            process.wait(5)
 
     def connect(self, address, port, protocol="tcp", payload="x", timeout=3):
         """Tries one connection as the workload: {"result": "connected"|"refused"|"timeout"|…, "milliseconds": …}."""
