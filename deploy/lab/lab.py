@@ -275,7 +275,7 @@ zone:
 
     def api(self, method, path, body=None, token=API_TOKEN, timeout=10, headers=None):
         """Calls the control API from outside the pod, as the control plane does: (status, parsed JSON or text, headers)."""
-        source = ("import http.client,sys,json;a=json.loads(sys.argv[1]);c=http.client.HTTPConnection('10.77.0.2',18080,timeout=a['timeout'])\n"
+        source = ("import http.client,sys,json;a=json.load(sys.stdin);c=http.client.HTTPConnection('10.77.0.2',18080,timeout=a['timeout'])\n"
                   "try:\n c.request(a['method'],a['path'],a['body'],a['headers']);r=c.getresponse();print(json.dumps([r.status,r.read().decode(),dict(r.getheaders())]))\n"
                   "except OSError as e:\n print(json.dumps([0,str(e),{}]))")
         sent = dict(headers or {})
@@ -283,8 +283,8 @@ zone:
             sent.setdefault("OPENSANDBOX-EGRESS-AUTH", token)
         if body is not None and not isinstance(body, str):
             body = json.dumps(body)
-        result = self.inside(self.outside, sys.executable, "-c", source,
-                             json.dumps({"method": method, "path": path, "body": body, "headers": sent, "timeout": timeout}), timeout=timeout + 20)
+        result = self.inside(self.outside, sys.executable, "-c", source, timeout=timeout + 20,
+                             input=json.dumps({"method": method, "path": path, "body": body, "headers": sent, "timeout": timeout}))
         status, text, answer = json.loads(result.stdout)
         try:
             return status, json.loads(text), answer
@@ -313,11 +313,11 @@ zone:
     def capture(self, expression):
         """Everything that passes between pod and outside and matches the tcpdump expression: a function that gives the packets' octets."""
         path = self.folder / f"capture-{len(self.processes)}.pcap"
-        process = self.start("tcpdump", "-i", "eth0", "-U", "-s", "0", "-w", path, expression, namespace=self.outside, log=f"{path.name}.log")
+        process = self.start("tcpdump", "-i", "eth0", "-U", "--immediate-mode", "-s", "0", "-w", path, expression, namespace=self.outside, log=f"{path.name}.log")
         wait_for("tcpdump listens", lambda: "listening" in (self.folder / f"{path.name}.log").read_text())
 
         def octets():
-            time.sleep(0.2)                               # what the kernel has seen, tcpdump writes within its timeout
+            time.sleep(0.3)                               # tcpdump is a program too: it writes a moment after the kernel has seen
             return path.read_bytes()
 
         try:
