@@ -72,10 +72,11 @@ def parse_value(text):
 
 
 def show_value(value, like=""):
-    """As a cell says it."""
-    if like == "time":
+    """As a cell says it, in the kind of unit that `like` has."""
+    unit = like.split()[-1] if " " in like else ""
+    if unit in ("ms", "s", "min", "h"):
         return next(f"{value // UNITS[u]} {u}" for u in ("s", "ms", "ns") if value % UNITS[u] == 0)
-    if like == "bytes":
+    if unit:
         return next((f"{value >> b} {u}" for b, u in ((30, "GiB"), (20, "MiB"), (10, "KiB")) if value and value % (1 << b) == 0), f"{value:,} B")
     return f"{value:,}"
 
@@ -92,6 +93,12 @@ def rows(mark):
     """The cells of the table in that part, without its head."""
     lines = [line for line in between(mark) if line.startswith("|")]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
+
+
+def limit_rows():
+    """The table of limits: module, names, values, why."""
+    for module, names, values, why in rows("limits"):
+        yield module, [name.strip().strip("`") for name in names.split(";")], [value.strip() for value in values.split(";")], why
 
 
 def settings():

@@ -3,9 +3,14 @@
     python3 Tests/Documents/tables.py           shows what would change
     python3 Tests/Documents/tables.py --write   changes README.md
 """
-import difflib, sys
+import difflib, re, sys
 
 import sources
+
+
+def shown_default(text):
+    """A value in backticks, a description as it is."""
+    return "none" if not text else text if " " in text else f"`{text}`"
 
 
 def settings_table():
@@ -18,25 +23,20 @@ def settings_table():
             meaning += f"; also `{other}`"
         if later:
             meaning += f". **No effect yet**: {later}"
-        lines.append(f"| `{name}` | {f'`{default}`' if default else 'none'} | {meaning} |")
+        lines.append(f"| `{name}` | {shown_default(default)} | {meaning} |")
     return lines
 
 
 def limits_table():
-    """The rows that stand there with their values as the sources say them, then what is missing."""
+    """The rows that stand there with their values as the sources say them, then what is missing. A row may hold several limits of a module."""
     constants = sources.constants()
-    lines, seen, last = ["| module | limit | value | why |", "|---|---|---|---|"], set(), ""
-    for module, name, value, why in sources.rows("limits"):
-        module = module or last
-        last = module
-        key = (module, name.strip("`"))
-        seen.add(key)
-        if key not in constants:
-            continue
-        if sources.parse_value(value) != constants[key][0]:
-            like = "time" if value.split()[-1] in ("s", "ms", "min", "h") else "bytes" if value.split()[-1] in sources.UNITS else ""
-            value = sources.show_value(constants[key][0], like)
-        lines.append(f"| {module} | {name} | {value} | {why} |")
+    lines, seen = ["| module | limit | value | why |", "|---|---|---|---|"], set()
+    for module, names, values, why in sources.limit_rows():
+        kept = [(n, v) for n, v in zip(names, values) if (module, n) in constants]
+        seen.update((module, n) for n, _ in kept)
+        if kept:
+            shown = [v if sources.parse_value(v) == constants[module, n][0] else sources.show_value(constants[module, n][0], v) for n, v in kept]
+            lines.append(f"| {module} | {'; '.join(f'`{n}`' for n, _ in kept)} | {'; '.join(shown)} | {why} |")
     for key, (value, comment) in constants.items():
         if sources.is_limit(key) and key not in seen:
             lines.append(f"| {key[0]} | `{key[1]}` | {sources.show_value(value)} | {comment.replace('|', '/')} |")
@@ -46,8 +46,9 @@ def limits_table():
 def main():
     text = sources.README
     for mark, lines in (("settings", settings_table()), ("limits", limits_table())):
-        old = "\n".join(sources.between(mark))
-        text = text.replace(f"<!-- {mark} -->\n{old}\n<!-- end -->", f"<!-- {mark} -->\n" + "\n".join(lines) + "\n<!-- end -->")
+        sources.between(mark)
+        part = f"<!-- {mark} -->\n" + "\n".join(lines) + "\n<!-- end -->"
+        text = re.sub(rf"<!-- {mark} -->\n.*?<!-- end -->", lambda _: part, text, flags=re.S)
     if "--write" in sys.argv[1:]:
         (sources.ROOT / "README.md").write_text(text)
     else:
