@@ -52,7 +52,8 @@ struct Startup {
   /// Names what the kernel lacks. Asked only when it refused the ruleset: each probe waits for a grace period of the kernel, all of them for a quarter of a second.
   private static func missingFeatures() -> String {
     guard let missing = try? FeatureProbe().missing(KernelFeature.required), !missing.isEmpty else { return "" }
-    return "; the kernel lacks " + missing.map { "\($0.feature.rawValue) (\($0.refusal.reason))" }.joined(separator: ", ")
+    return "; the kernel lacks "
+      + missing.map { "\($0.feature.rawValue) (\($0.refusal.reason))" }.joined(separator: ", ")
   }
 
   /// From here on the process is `SALLYPORT_RUN_AS` with CAP_NET_ADMIN and nothing else.
@@ -134,7 +135,9 @@ struct Startup {
         if set.name == .grants {
           grants += elements.compactMap { element in
             element.key.first.flatMap { hostNumber($0) }.map {
-              AdoptedGrant(mark: $0, remaining: element.timeout, attribution: nil)
+              AdoptedGrant(
+                mark: $0, remaining: element.timeout,
+                attribution: element.comment.flatMap(GrantAttribution.init(comment:)))
             }
           }
         } else if set.mapsToMark {

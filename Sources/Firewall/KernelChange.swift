@@ -138,12 +138,20 @@ package struct SetElement: Hashable, Sendable {
   package var mark: UInt32?
   /// The element removes itself after this long; nil for never. Only in sets with timeouts.
   package var timeout: TimeSpan?
+  /// `comment "…"`: ASCII, kept by the kernel as long as the element, at most `commentMax` octets. What a later start of the daemon reads back.
+  package var comment: [UInt8]?
 
-  package init(_ key: [[UInt8]], last: [[UInt8]]? = nil, mark: UInt32? = nil, timeout: TimeSpan? = nil) {
+  /// Octets. The kernel takes 256 of user data with an element, but the offsets of an element's parts are one octet: it keeps less than it takes.
+  package static let commentMax = 200
+
+  package init(
+    _ key: [[UInt8]], last: [[UInt8]]? = nil, mark: UInt32? = nil, timeout: TimeSpan? = nil, comment: [UInt8]? = nil
+  ) {
     self.key = key
     self.last = last
     self.mark = mark
     self.timeout = timeout
+    self.comment = comment
   }
 }
 

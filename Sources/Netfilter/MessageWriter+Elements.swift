@@ -4,7 +4,7 @@ import Timekeeping
 // Set elements as attributes, by hand: they are on the path of every DNS answer, and libnftnl would allocate three times for each.
 extension MessageWriter {
   /// An element message is closed when it is this long, so that its list stays below the 65,535 octets that the length of an attribute
-  /// can say. One element takes at most 200.
+  /// can say. One element takes at most 500.
   static let elementMessageSizeMax = 48 << 10
 
   /// One element; a range in a set with one key part is two: the first value, and the first after the last, marked as an end.
@@ -24,6 +24,12 @@ extension MessageWriter {
       }
       if let timeout = element.timeout {
         attribute(TablesAttribute.elementTimeout, bigEndian: kernelMilliseconds(timeout))
+      }
+      if let comment = element.comment {
+        let text = comment.prefix(SetElement.commentMax)
+        attribute(
+          TablesAttribute.elementUserData,
+          bytes: [TablesAttribute.commentUserData, UInt8(text.count + 1)] + text + [0])
       }
     }
     endNest(nest)

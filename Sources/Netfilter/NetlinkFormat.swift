@@ -126,6 +126,9 @@ enum TablesAttribute {
   static let elementFlags: UInt16 = 3
   static let elementTimeout: UInt16 = 4
   static let elementExpiration: UInt16 = 5
+  static let elementUserData: UInt16 = 6
+  /// `NFTNL_UDATA_SET_ELEM_COMMENT` (libnftnl/udata.h): type, length and text with a final zero.
+  static let commentUserData: UInt8 = 0
   static let elementKeyEnd: UInt16 = 10
   /// `NFTA_DATA_VALUE`.
   static let dataValue: UInt16 = 1

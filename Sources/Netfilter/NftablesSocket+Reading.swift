@@ -10,7 +10,8 @@ extension NftablesSocket {
     return raw.compactMap { element in
       guard let key = splitKey(element.key, set.key) else { return nil }
       return SetElement(
-        key, last: element.last.flatMap { splitKey($0, set.key) }, mark: element.mark, timeout: element.timeout)
+        key, last: element.last.flatMap { splitKey($0, set.key) }, mark: element.mark, timeout: element.timeout,
+        comment: element.comment)
     }
   }
 
@@ -48,6 +49,7 @@ extension NftablesSocket {
     var isEnd = false
     var mark: UInt32?
     var timeout: TimeSpan?
+    var comment: [UInt8]?
   }
 
   /// Lists a set until a listing is whole. The kernel goes on with a dump by counting from the start, and does not say when its hash
@@ -99,10 +101,23 @@ private func rawElement(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) ->
       element.timeout = milliseconds(bytes.bigEndian64(at: start))
     // What is left; it comes after the timeout.
     case TablesAttribute.elementExpiration: element.timeout = milliseconds(bytes.bigEndian64(at: start))
+    case TablesAttribute.elementUserData: element.comment = comment(bytes.array(attribute.value))
     default: break
     }
   }
   return element
+}
+
+/// The comment among the parts of an element's user data: type, length, value.
+private func comment(_ data: [UInt8]) -> [UInt8]? {
+  var at = 0
+  while at + 2 <= data.count {
+    let length = Int(data[at + 1])
+    guard at + 2 + length <= data.count else { return nil }
+    if data[at] == TablesAttribute.commentUserData { return Array(data[at + 2..<at + 2 + length].prefix { $0 != 0 }) }
+    at += 2 + length
+  }
+  return nil
 }
 
 /// The value inside a nest of NFTA_DATA_VALUE.
@@ -140,6 +155,6 @@ private func pairedRanges(_ raw: [NftablesSocket.RawElement]) -> [SetElement] {
     if start.isEnd { return nil }
     let next = sorted.indices.contains(index + 1) ? predecessor(of: sorted[index + 1].key) : nil
     let last = next ?? [UInt8](repeating: 255, count: start.key.count)
-    return SetElement([start.key], last: [last], mark: start.mark, timeout: start.timeout)
+    return SetElement([start.key], last: [last], mark: start.mark, timeout: start.timeout, comment: start.comment)
   }
 }

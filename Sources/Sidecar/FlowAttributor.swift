@@ -32,14 +32,16 @@ struct FlowAttributor {
       return FlowAttribution(
         .allow, name: grant.name?.description,
         names: firewall.names(leasing: destination, at: now.instant).map(\.description), rule: grant.rule.text,
-        querySession: grant.name == nil ? nil : grant.session)
+        querySession: grant.session == 0 ? nil : grant.session)
     default: return FlowAttribution(.local)
     }
   }
 
   private func attributeDenial(of tuple: FlowTuple, at now: Moment) -> FlowAttribution {
     let names = firewall.names(leasing: tuple.destination.address, at: now.instant)
-    if names.isEmpty, let last = firewall.lastLease(of: tuple.destination.address) {
+    if names.isEmpty, let last = firewall.lastLease(of: tuple.destination.address),
+      policy.decide(last.name, at: now.wall).isAllowed
+    {
       return FlowAttribution(.deny(.leaseExpired), name: last.name.description)
     }
     let rule = policy.decide(

@@ -23,7 +23,7 @@ extension SidecarMachine {
       case .sendUpstream(let query): emit(.sendUpstream(query))
       case .lease(let request): lease(request, at: now, using: &generator)
       case .reply(let reply):
-        if let facts = reply.facts { record(facts, at: now, using: &generator) }
+        if let facts = reply.facts { record(facts, reply.isTCP ? .tcp : .udp, at: now, using: &generator) }
         evidence.replies.append(.reply(reply))
       case .resolvedForDaemon(let token, let addresses, _): hubResolved(token, addresses, at: now, using: &generator)
       case .daemonLookupFailed(let token, let reason):
@@ -77,7 +77,7 @@ extension SidecarMachine {
   }
 
   private mutating func record(
-    _ facts: DNSFacts, at now: Moment, using generator: inout some RandomNumberGenerator
+    _ facts: DNSFacts, _ transport: TransportProtocol, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
     var name: [UInt8] = []
     facts.name.appendText(to: &name)
@@ -88,7 +88,7 @@ extension SidecarMachine {
       className: facts.recordClass.description, responseCode: facts.responseCode.rawValue,
       responseCodeName: facts.responseCode.description, answer: answer, duration: facts.duration,
       session: facts.sessionID, rule: facts.rule?.text, reason: facts.reason, client: facts.source,
-      transport: .udp, startedAt: now.wall + TimeSpan(nanoseconds: -facts.duration.nanoseconds), endedAt: now.wall)
+      transport: transport, startedAt: now.wall + TimeSpan(nanoseconds: -facts.duration.nanoseconds), endedAt: now.wall)
     var drafts: [QueryDraft] = []
     queries.observe(draft, at: now.instant, into: &drafts)
     for draft in drafts { stage(audit.seal(draft, at: now.wall, using: &generator)) }

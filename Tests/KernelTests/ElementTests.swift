@@ -37,6 +37,26 @@ extension KernelTests {
       }
     }
 
+    @Test func aCommentIsKeptAndReadBack() throws {
+      try NetworkNamespace().run {
+        for socket in try Self.sockets([Self.leases]) {
+          let comment = Array("files.example.test allow files.example.test 443/tcp".utf8)
+          let longest = [UInt8](repeating: 0x61, count: SetElement.commentMax)
+          var first = Self.lease(1)
+          first.comment = comment
+          var second = Self.lease(2)
+          second.comment = longest
+          let elements = [first, second, Self.lease(3)]
+          #expect(socket.commit(KernelTransaction([.addElements(Self.leases.name, elements)])) == .committed)
+          #expect(socket.commit(KernelTransaction([.renewElements(Self.leases.name, [first])])) == .committed)
+          let read = try socket.elements(of: Self.leases).sorted { $0.key[0][3] < $1.key[0][3] }
+          #expect(read.map(\.comment) == [comment, longest, nil])
+          let listed = shell("nft list table inet \(socket.table)")
+          #expect(listed.contains("comment \"files.example.test allow files.example.test 443/tcp\""), "\(listed)")
+        }
+      }
+    }
+
     @Test func leasesAreListedWithMarkAndTimeLeft() throws {
       try NetworkNamespace().run {
         for socket in try Self.sockets([Self.leases, Self.ports]) {

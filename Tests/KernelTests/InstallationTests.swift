@@ -175,6 +175,47 @@ extension KernelTests {
       }
     }
 
+    /// Found with a download: the program sent nothing after its flow was cut, so nothing was refused, and it hung.
+    @Test(arguments: ["10.9.0.2", "fd09::2"])
+    func aProgramThatOnlyReceivesIsResetWhenItsFlowIsCut(_ leased: String) throws {
+      let world = try World()
+      let socket = try world.workload.run { try world.install() }
+      let connection = try world.workload.run { TestSocket.tcp(to: leased, 7000) }
+      let peer = try world.server.run { try #require(world.listeners[0].accept()) }
+      try world.workload.run {
+        let table = try ConntrackTable()
+        #expect(
+          socket.commit(
+            KernelTransaction([
+              .destroyElements(.grants, [SetElement([hostOrderBytes(World.grant)])]),
+              .destroyElements(.lease4, [World.lease4]), .destroyElements(.lease6, [World.lease6]),
+            ])) == .committed)
+        let flows = try table.dump(mark: World.grant)
+        let flow = try #require(flows.first)
+        let address = flow.original.destination.address
+        #expect(
+          socket.commit(
+            KernelTransaction([
+              .renewElements(
+                address.isIPv4 ? .cut4 : .cut6,
+                [
+                  SetElement(
+                    [
+                      address.bytes, bigEndianBytes(flow.original.destination.port),
+                      bigEndianBytes(flow.original.source.port),
+                    ], timeout: .seconds(60))
+                ])
+            ])) == .committed)
+        #expect(try table.delete(flow.original, identifier: flow.identifier))
+      }
+      try world.server.run { #expect(peer.send("pushed") == 0) }
+      try world.workload.run {
+        // What was pushed arrives, and its acknowledgement, which is refused, resets the program.
+        #expect(connection.receive() == .success("pushed") || connection.receive() == .failure(PosixError(code: 104)))
+        #expect(connection.receive() == .failure(PosixError(code: 104)) || connection.send("x") != 0)
+      }
+    }
+
     @Test func closedGateRefusesEverything() throws {
       let world = try World()
       try world.workload.run {

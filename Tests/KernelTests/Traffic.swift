@@ -56,6 +56,14 @@ final class TestSocket: @unchecked Sendable {
     return TestSocket(descriptor, failed == 0 ? 0 : errno)
   }
 
+  /// The next connection of a listener; nil when none comes within two seconds.
+  func accept() -> TestSocket? {
+    var timeout = timeval(tv_sec: 2, tv_usec: 0)
+    unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+    let accepted = Glibc.accept(descriptor, nil, nil)
+    return accepted < 0 ? nil : TestSocket(accepted, 0)
+  }
+
   func send(_ text: String) -> Int32 { send(Array(text.utf8)) }
 
   /// The errno, or zero.

@@ -1,0 +1,323 @@
+"""Measures Sallyport beside what it replaces, on one machine. Prints medians and ratios; the judgement is the reader's.
+
+The process under test has core 0 to itself and everything else (load, upstream, hub) has core 1. Every round measures every contender
+once, in turn, each started anew, so that a noisy minute of the machine touches all of them.
+"""
+import argparse, collections, json, os, pathlib, random, re, shutil, statistics, subprocess, sys, tempfile, time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "deploy" / "lab"))
+from lab import API_TOKEN, HUB_NAME, OWNER_OBJECT, OWNER_TENANT, RESOLVER, WORKLOAD_UID, Lab, binary, run, wait_for
+
+TESTED, REST = "0", "1"             # the core of the process under test, and that of everything else
+NEW, PACED, HOT, DENIED = 100_000, 10_000, 1_000, 10_000
+PACE = 5_000                        # queries a second at which latency is measured
+ANSWERS_NFT = """table inet peer {
+  set allow4 { type ipv4_addr; flags timeout; size 196608; }
+  set allow6 { type ipv6_addr; flags timeout; size 196608; }
+  # Its own queries pass untracked: their entries would let the workload's queries from the same ports by.
+  chain own { type filter hook output priority -300; meta skuid 0 udp dport 53 notrack; }
+  chain answered { type filter hook prerouting priority -300; ip saddr %s udp sport 53 notrack; }
+  chain steer { type nat hook output priority -100; meta skuid %d meta l4proto { tcp, udp } th dport 53 redirect to :5300; }
+  chain out { type filter hook output priority 0; policy drop;
+    ct state established,related accept
+    oifname "lo" accept
+    ip daddr 127.0.0.1 accept
+    meta skuid 0 ip daddr %s accept
+    ip daddr @allow4 accept
+    ip6 daddr @allow6 accept
+  }
+}
+""" % (RESOLVER, WORKLOAD_UID, RESOLVER)
+POLICY = {"defaultAction": "deny", "egress": [
+    {"action": "allow", "target": target} for target in ("*.a.new.test", "*.b.new.test", "*.paced.new.test", "*.hot.new.test")]}
+
+values = collections.defaultdict(list)      # (row, contender) -> one value a round
+
+
+def note(row, contender, value):
+    values[row, contender].append(value)
+    print(f"  {row}: {contender} {value:,.4g}", file=sys.stderr, flush=True)
+
+
+# What is asked.
+
+def zone():
+    """Names that exist; each allowed one has one address of its own, and every second of them is asked for AAAA."""
+    lines = []
+    for index, name in enumerate(new_names() + paced_names() + hot_names()):
+        high, low = divmod(index, 65536)
+        lines.append(f"{name} 300 A 45.{high}.{low >> 8}.{low & 255}\n{name} 300 AAAA 2a0f:0:{high:x}::{low:x}\n")
+    lines += [f"d{index}.denied.new 300 A 198.51.100.60\nd{index}.denied.new 300 AAAA 2001:db8::60\n" for index in range(DENIED)]
+    return "".join(lines)
+
+
+def new_names():
+    return [f"n{index}.{'ab'[index % 2]}.new" for index in range(NEW)]
+
+
+def paced_names():
+    return [f"p{index}.paced.new" for index in range(PACED)]
+
+
+def hot_names():
+    return [f"h{index}.hot.new" for index in range(HOT)]
+
+
+def write_queries(folder):
+    def write(kind, names):
+        shuffled = [f"{name}.test {('A', 'AAAA')[index % 2]}\n" for index, name in enumerate(names)]
+        random.Random(1).shuffle(shuffled)
+        (folder / f"{kind}.queries").write_text("".join(shuffled))
+    # A and AAAA by turns within each of the two rules, not one each.
+    write("new", sorted(new_names(), key=lambda name: name.split(".")[1]))
+    write("paced", paced_names())
+    write("hot", hot_names())
+    write("denied", [f"d{index}.denied.new" for index in range(DENIED)])
+
+
+# The machine.
+
+def under_test(*command):
+    return ["taskset", "-c", TESTED, *map(str, command)]
+
+
+def cpu_seconds(process):
+    fields = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory(process):
+    text = pathlib.Path(f"/proc/{process}/smaps_rollup").read_text()
+    return {name: int(re.search(rf"^{name}:\s+(\d+) kB", text, re.M)[1]) / 1024 for name in ("Pss", "Rss")}
+
+
+def compile_tools(folder):
+    for name, libraries in (("latency", []), ("start", []), ("commit", ["-lmnl", "-lnftnl"])):
+        run("gcc", "-O2", "-o", folder / name, HERE / f"{name}.c", *libraries)
+
+
+class Bench:
+    def __init__(self, lab, tools, options):
+        self.lab, self.tools, self.options = lab, tools, options
+        self.hub = None
+
+    def load(self, *command, timeout=120):
+        """Runs a program as the workload and returns what it printed."""
+        return self.lab.workload(*command, check=True, timeout=timeout).stdout
+
+    def in_pod(self, *command, **options):
+        return self.lab.inside(self.lab.pod, *command, **options)
+
+    # Contenders: each returns the process under test, or None.
+
+    def clear(self):
+        self.in_pod("nft", "flush", "ruleset")
+        self.in_pod("conntrack", "-F")
+        shutil.rmtree(self.lab.folder / "state", ignore_errors=True)
+        (self.lab.folder / "audit.ndjson").unlink(missing_ok=True)
+
+    def environment(self, hub, policy=POLICY):
+        changes = {} if hub else {"SALLYPORT_EVENTHUB_URL": None, "SALLYPORT_EVENTHUB_AUTH": None, "SALLYPORT_EVENTHUB_TOKEN_FILE": None,
+                                  "SALLYPORT_AUDIT_FILE": self.lab.folder / "audit.ndjson"}
+        return self.lab.settings(policy, SALLYPORT_SPOOL_MAX="1GiB", **changes)
+
+    def start_sallyport(self, hub=False, policy=POLICY):
+        if hub and self.hub is None:
+            self.hub = self.lab.start_hub()
+        process = self.lab.start(*under_test(binary("sallyport"), "run"), namespace=self.lab.pod, log="sallyport.log", env=self.environment(hub, policy))
+
+        def enforces():
+            if process.poll() is not None:
+                raise SystemExit(f"sallyport ended:\n{self.lab.log()[-2000:]}")
+            return self.lab.api("GET", "/healthz", timeout=1)[0] == 200
+        wait_for("sallyport enforces", enforces)
+        return process
+
+    def start_dnsmasq(self):
+        run("ip", "netns", "exec", self.lab.pod, "nft", "-f", "-", input=ANSWERS_NFT)
+        process = self.lab.start(
+            *under_test("dnsmasq", "-k", "-C", "/dev/null", "--port=5300", "--listen-address=127.0.0.1", "--bind-interfaces", "--no-resolv",
+                "--no-hosts", "--user=root", "--pid-file=", "--dns-forward-max=10000", "--cache-size=10000",
+                *(f"--server=/{name}.new.test/{RESOLVER}" for name in ("a", "b", "paced", "hot")),
+                *(f"--nftset=/{name}.new.test/4#inet#peer#allow4,6#inet#peer#allow6" for name in ("a", "b", "paced", "hot"))),
+            namespace=self.lab.pod, log="dnsmasq.log")
+        wait_for("dnsmasq listens", lambda: ":5300" in self.in_pod("ss", "-Hlun").stdout)
+        return process
+
+    def stop(self, process):
+        if process is not None:
+            process.kill()
+            process.wait()
+            self.lab.processes.remove(process)
+        self.clear()
+
+    # Rows.
+
+    def saturate(self, kind, contender, process, once=False):
+        limit = ["-n", "1"] if once else ["-l", str(self.options.seconds)]
+        before = cpu_seconds(process.pid) if process else 0
+        text = self.load("dnsperf", "-s", RESOLVER, "-d", self.lab.folder / f"{kind}.queries", "-c", "8", "-T", "1", "-q", "100", "-t", "2",
+                         "-O", "suppress=timeouts,congestion,sendfailed,sockready,unexpected", *limit)
+        found = {name: float(value) for name, value in re.findall(r"(Queries sent|Queries completed|Queries lost|Queries per second):\s+([\d.]+)", text)}
+        answers = dict(re.findall(r"(\w+) (\d+) \(", re.search(r"Response codes:(.*)", text)[1]))
+        wanted = "NOERROR" if kind != "denied" or contender == "knot, asked straight" else ("NXDOMAIN" if "Sallyport" in contender else "REFUSED")
+        if int(answers.get(wanted, 0)) < 0.99 * found["Queries sent"]:
+            print(f"  {contender}, {kind}: of {found['Queries sent']:.0f} queries only {answers} answered", file=sys.stderr)
+        note(f"{kind} names: answers a second", contender, found["Queries per second"])
+        if process:
+            note(f"{kind} names: CPU seconds per 100,000", contender, (cpu_seconds(process.pid) - before) / found["Queries completed"] * 1e5)
+
+    def dns(self, contender, begin):
+        process = begin()
+        try:
+            sent, answered, p50, _, p99, _ = map(float, self.load(self.tools / "latency", RESOLVER, self.lab.folder / "paced.queries", PACE,
+                                                                  PACED / PACE).split())
+            note(f"new names at {PACE:,} a second: p50, µs", contender, p50)
+            note(f"new names at {PACE:,} a second: p99, µs", contender, p99)
+            if answered < sent:
+                print(f"  {contender}: {sent - answered:.0f} of {sent:.0f} paced queries without an answer", file=sys.stderr)
+            self.saturate("new", contender, process, once=True)
+            if process and "Sallyport" in contender:
+                self.check_leases(contender)
+            self.saturate("hot", contender, process)
+            self.saturate("denied", contender, process)
+        finally:
+            self.stop(process)
+
+    def check_leases(self, contender):
+        """Every new name was leased, or the figure is about something else."""
+        held = sum(self.in_pod("nft", "list", "map", "inet", "sallyport", name).stdout.count(" expires ") for name in ("lease4", "lease6"))
+        note("leases held after all names", contender, held)
+
+    def dns_round(self, rows):
+        if "dns" in rows:
+            self.dns("knot, asked straight", lambda: None)
+            self.dns("dnsmasq --nftset", self.start_dnsmasq)
+            self.dns("Sallyport, audit file", self.start_sallyport)
+        if "hub" in rows:
+            self.dns("Sallyport, hub", lambda: self.start_sallyport(hub=True))
+            (self.lab.folder / "ledger.ndjson").write_text("")
+
+    def memory_round(self):
+        process = self.start_sallyport(hub=True)
+        try:
+            wait_for("the hub has the first records", lambda: self.lab.ledger.exists() and self.lab.ledger.stat().st_size > 0)
+            time.sleep(self.options.settle)
+            for name, value in memory(process.pid).items():
+                note(f"idle {name.upper()}, MiB", "Sallyport, hub", value)
+        finally:
+            self.stop(process)
+        process = self.start_dnsmasq()
+        try:
+            time.sleep(1)
+            for name, value in memory(process.pid).items():
+                note(f"idle {name.upper()}, MiB", "dnsmasq --nftset", value)
+        finally:
+            self.stop(process)
+
+    def start_round(self):
+        for _ in range(3):
+            self.clear()
+            environment = self.environment(hub=True)
+            text = self.in_pod(*under_test(self.tools / "start", WORKLOAD_UID, "198.51.100.60", 80, RESOLVER, "denied.example.test",
+                                   binary("sallyport"), "run"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               capture_output=False).stdout
+            process, refused, denied = map(int, text.split())
+            os.kill(process, 9)
+            note("start: connect refused after, ms", "Sallyport, hub", refused / 1000)
+            note("start: query denied after, ms", "Sallyport, hub", denied / 1000)
+        self.clear()
+
+    def rules_round(self):
+        for count in (10, 4000):
+            rules = [{"action": "allow", "target": f"r{index}.rules.test"} for index in range(count)]
+            process = self.start_sallyport(policy={"defaultAction": "deny", "egress": rules})
+            try:
+                taken = json.loads(self.lab.inside(self.lab.outside, sys.executable, "-c", PATCHES, env={
+                    **os.environ, "TOKEN": API_TOKEN}).stdout)
+                note("PATCH, ms", f"{count:,} rules", statistics.median(taken))
+            finally:
+                self.stop(process)
+
+    def commit_round(self):
+        process = self.start_sallyport()
+        try:
+            p50, p99 = map(float, self.in_pod(*under_test(self.tools / "commit", 2000)).stdout.split())
+            note("one lease committed and acknowledged: p50, µs", "netlink, in process", p50)
+            begun = time.monotonic()
+            for index in range(50):
+                self.in_pod("nft", "add", "element", "inet", "sallyport", "lease4", f"{{ 48.0.0.{index} timeout 2m : 0x{0x50000000 + index:x} }}")
+            entry = time.monotonic()
+            for index in range(50):
+                self.in_pod("true")
+            note("one lease committed and acknowledged: p50, µs", "spawning nft", ((entry - begun) - (time.monotonic() - entry)) / 50 * 1e6)
+        finally:
+            self.stop(process)
+
+
+PATCHES = r"""
+import http.client, json, os, time
+connection = http.client.HTTPConnection("10.77.0.2", 18080, timeout=10)
+taken = []
+for index in range(60):
+    body = json.dumps([{"action": "allow", "target": "one.patched.test", "ports": [f"{1000 + index}/tcp"]}])
+    begun = time.monotonic()
+    connection.request("PATCH", "/policy", body, {"OPENSANDBOX-EGRESS-AUTH": os.environ["TOKEN"]})
+    answer = connection.getresponse()
+    answer.read()
+    if answer.status != 200: raise SystemExit(f"PATCH: {answer.status}")
+    if index >= 10: taken.append((time.monotonic() - begun) * 1000)
+print(json.dumps(taken))
+"""
+
+
+def table(baselines):
+    rows = list(dict.fromkeys(row for row, _ in values))
+    print(f"\n| {'row':44} | {'contender':22} | {'median':>10} | {'spread':>21} | ratio |")
+    print(f"|{'-' * 46}|{'-' * 24}|{'-' * 11}:|{'-' * 22}:|-------|")
+    for row in rows:
+        contenders = [contender for name, contender in values if name == row]
+        base = next((b for b in baselines if b in contenders), contenders[0])
+        for contender in contenders:
+            found = values[row, contender]
+            median, compared = statistics.median(found), statistics.median(values[row, base])
+            ratio = "1" if contender == base else f"{median / compared:.2f}" if compared else "-"
+            print(f"| {row:44} | {contender:22} | {median:10,.4g} | {min(found):9,.4g} … {max(found):9,.4g} | {ratio:5} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="Tests/Benchmarks/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="how often each contender has its turn (5)")
+    parser.add_argument("--rows", default="dns,hub,memory,start,rules,commit", help="parts to measure, by commas (all)")
+    parser.add_argument("--seconds", type=float, default=2, help="length of the runs with hot and denied names (2)")
+    parser.add_argument("--settle", type=float, default=4, help="seconds between the first delivery and the look at the memory (4)")
+    options = parser.parse_args()
+    rows = options.rows.split(",")
+    tools = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-bench-"))
+    # Inherited by everything that is started from here on.
+    os.sched_setaffinity(0, {int(REST)})
+    os.nice(-10)
+    try:
+        tools.chmod(0o755)
+        compile_tools(tools)
+        with Lab(zone=zone()) as lab:
+            write_queries(lab.folder)
+            bench = Bench(lab, tools, options)
+            for index in range(options.rounds):
+                print(f"round {index + 1} of {options.rounds}, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
+                bench.dns_round(rows)
+                for part in ("memory", "start", "rules", "commit"):
+                    if part in rows:
+                        getattr(bench, f"{part}_round")()
+    except KeyboardInterrupt:
+        print("stopped early", file=sys.stderr)
+    finally:
+        shutil.rmtree(tools, True)
+    print(f"Medians of {options.rounds} rounds on {os.cpu_count()} cores, Linux {os.uname().release}. Ratios are to the contender whose ratio is 1.")
+    table(["dnsmasq --nftset", "10 rules", "netlink, in process"])
+
+
+if __name__ == "__main__":
+    main()
