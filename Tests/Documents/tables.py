@@ -14,8 +14,8 @@ def shown_default(text):
 
 
 def settings_table():
-    """One row a setting; what has no effect yet says what it comes with."""
-    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    """One row a setting, neighbours that say the same in one; what has no effect yet says what it comes with."""
+    groups = []
     for name, (kind, default, meaning, later, other) in sources.settings().items():
         if kind == "secret":
             meaning += f"; or `{name}_FILE`"
@@ -23,8 +23,12 @@ def settings_table():
             meaning += f"; also `{other}`"
         if later:
             meaning += f". **No effect yet**: {later}"
-        lines.append(f"| `{name}` | {shown_default(default)} | {meaning} |")
-    return lines
+        if groups and groups[-1][1:] == (shown_default(default), meaning):
+            groups[-1][0].append(name)
+        else:
+            groups.append(([name], shown_default(default), meaning))
+    rows = [f"| {', '.join(f'`{name}`' for name in names)} | {default} | {meaning} |" for names, default, meaning in groups]
+    return ["| variable | default | meaning |", "|---|---|---|"] + rows
 
 
 def limits_table():
