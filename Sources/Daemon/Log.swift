@@ -1,3 +1,4 @@
+import Configuration
 import JSONText
 import LinuxIO
 import Sidecar
@@ -10,7 +11,15 @@ package struct Log: Sendable {
 
   private let least: LogEntry.Level
 
-  package init(least: LogEntry.Level) { self.least = least }
+  /// `level`: the least that is written (`SALLYPORT_LOG_LEVEL`).
+  package init(_ level: LogLevel) {
+    switch level {
+    case .debug: least = .debug
+    case .info: least = .info
+    case .warning: least = .warning
+    case .error: least = .error
+    }
+  }
 
   package func write(_ entry: LogEntry) {
     guard entry.level >= least else { return }

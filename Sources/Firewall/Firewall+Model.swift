@@ -61,10 +61,11 @@ extension Firewall {
     leaseCount += step
     names[lease.name]?.leases += step
     for part in lease.parts {
-      guard let grant = grants[part.grant] else { continue }
-      grants[part.grant]?.leases += step
-      leasesUnderRule[grant.attribution.rule.text, default: 0] += step
-      if grant.leases + step == 0 { idle(part.grant) }
+      // By place: a grant is large, and copying it costs more than all of this.
+      guard let place = grants.index(forKey: part.grant) else { continue }
+      grants.values[place].leases += step
+      leasesUnderRule[grants.values[place].attribution.rule.text, default: 0] += step
+      if grants.values[place].leases == 0 { idle(part.grant) }
     }
   }
 
@@ -90,7 +91,7 @@ extension Firewall {
   mutating func grant(_ rule: RuleReference, name index: Int, session: UInt64, at now: Moment) -> UInt32? {
     guard let record = names[index] else { return nil }
     for known in record.grants where known.rule == rule.text {
-      guard let grant = grants[known.id], !grant.isRevoked else { continue }
+      guard let place = grants.index(forKey: known.id), !grants.values[place].isRevoked else { continue }
       refresh(known.id, rule, session, at: now)
       return known.id
     }
@@ -130,17 +131,18 @@ extension Firewall {
   }
 
   private mutating func refresh(_ id: UInt32, _ rule: RuleReference, _ session: UInt64, at now: Moment) {
-    guard let grant = grants[id] else { return }
-    grants[id]?.lingersUntil = nil
-    if session != 0 { grants[id]?.attribution.session = session }
-    if grant.attribution.rule != rule {
+    guard let place = grants.index(forKey: id) else { return }
+    grants.values[place].lingersUntil = nil
+    if session != 0 { grants.values[place].attribution.session = session }
+    let known = grants.values[place].attribution.rule
+    if known != rule {
       touch(id)
       grants[id]?.attribution.rule = rule
-      if grant.attribution.rule.expiresAt != rule.expiresAt {
+      if known.expiresAt != rule.expiresAt {
         let end = end(of: rule, at: now)
         grants[id]?.ruleEnds = end
       }
-    } else if !grant.isHeld {
+    } else if !grants.values[place].isHeld {
       touch(id)
     }
   }

@@ -7,6 +7,7 @@ extension Firewall {
   /// was taken back): settle it as committed then. Timeouts in it count from the time of the latest input.
   package mutating func takeTransaction() -> StagedTransaction? {
     guard underWay == nil, !staging.isEmpty else { return nil }
+    var deleted = ElementGroups()
     var destroyed = ElementGroups()
     var added = ElementGroups()
     var renewed = ElementGroups()
@@ -19,10 +20,11 @@ extension Firewall {
     }
     takeAddresses(&destroyed, &added, &renewed)
     takeGrants(&destroyed, &added, &renewed)
-    takeRules(&destroyed, &added)
+    takeRules(&deleted, &added)
     takeOwn(&destroyed, &renewed)
     takeCuts(&renewed)
     if staging.changesGate || staging.rewrites { takeGate(&destroyed, &renewed) }
+    changes += deleted.changes { .deleteElements($0, $1) }
     changes += destroyed.changes { .destroyElements($0, $1) }
     changes += added.changes { .addElements($0, $1) }
     changes += renewed.changes { .renewElements($0, $1) }
@@ -98,13 +100,14 @@ extension Firewall {
     SetElement([hostOrderBytes(id)], timeout: left, comment: grant.isUnknown ? nil : grant.attribution.comment)
   }
 
-  private mutating func takeRules(_ destroyed: inout ElementGroups, _ added: inout ElementGroups) {
+  private mutating func takeRules(_ deleted: inout ElementGroups, _ added: inout ElementGroups) {
     guard staging.changesRules || staging.installs else { return }
     for (index, name) in AddressRules.sets.enumerated() {
       let old = staging.installs ? [] : Set(heldRules[index])
       let new = Set(rules.elements[index])
       if !staging.installs {
-        for element in heldRules[index] where !new.contains(element) { destroyed.append(element, to: name) }
+        // They have no timeouts: one that is missing was taken out by someone else, and the refusal says so.
+        for element in heldRules[index] where !new.contains(element) { deleted.append(element, to: name) }
       }
       for element in rules.elements[index] where !old.contains(element) { added.append(element, to: name) }
     }

@@ -14,7 +14,7 @@ private func nftLines(_ change: KernelChange) -> [String] {
   case .addTable: ["add table \(table)"]
   case .deleteTable: ["delete table \(table)"]
   case .addSet(let set): ["add \(set.mapsToMark ? "map" : "set") \(table) \(set.name.rawValue) { \(nftBody(set)) }"]
-  case .deleteSet(let name): ["delete set \(table) \(name.rawValue)"]
+  case .deleteSet(let name): ["delete \(isMap(name) ? "map" : "set") \(table) \(name.rawValue)"]
   case .addChain(let chain): ["add chain \(table) \(chain.name.rawValue)" + (chain.base.map(nftHook) ?? "")]
   case .flushChain(let name): ["flush chain \(table) \(name.rawValue)"]
   case .appendRule(let rule):
@@ -28,9 +28,12 @@ private func nftLines(_ change: KernelChange) -> [String] {
   case .deleteElements(let name, let elements): [nftElements("delete", name, elements.map(\.keyAlone))]
   case .destroyElements(let name, let elements):
     [nftElements("add", name, elements), nftElements("delete", name, elements.map(\.keyAlone))]
-  case .flushSet(let name): ["flush set \(table) \(name.rawValue)"]
+  case .flushSet(let name): ["flush \(isMap(name) ? "map" : "set") \(table) \(name.rawValue)"]
   }
 }
+
+/// `nft` wants the right word; the maps of `Ruleset` are the leases and the address rules.
+private func isMap(_ name: SetName) -> Bool { name.rawValue.hasPrefix("lease") || name.rawValue.hasPrefix("block") }
 
 private func nftBody(_ set: SetDefinition) -> String {
   var body = "type " + set.key.map(nftType).joined(separator: " . ") + (set.mapsToMark ? " : mark;" : ";")
@@ -79,10 +82,10 @@ private func nftText(_ element: SetElement, in set: SetName) -> String {
   return text
 }
 
-/// What an octet string means follows from its place, and in sets with one part from the set.
+/// What an octet string means follows from its place and length, and in sets with one part from the set.
 private func nftValue(_ value: [UInt8], at index: Int, in set: SetName) -> String {
   if index > 0 {
-    return index == 1 ? nftProtocol(value.first ?? 0) : String(value.reduce(0) { $0 << 8 | Int($1) })
+    return value.count == 1 ? nftProtocol(value[0]) : String(value.reduce(0) { $0 << 8 | Int($1) })
   }
   if set == .grants { return nftMark(hostOrder(value)) }
   if set == .gate { return value == [2] ? "ipv4" : "ipv6" }

@@ -34,6 +34,7 @@ package struct SpoolLimits: Hashable, Sendable {
   /// 2⁴⁰ trials.
   static let searchSequenceSpan: UInt64 = 1 << 24
 
-  var reserveUsed: Int { min(controlReserve, bytesMax / 4) }
+  /// What of `bytesMax` ordinary records may not use: the reserve, in a small spool a quarter.
+  package var reserveUsed: Int { min(controlReserve, bytesMax / 4) }
   var segmentBytesUsed: Int { max(min(segmentBytes, bytesMax / 8, Self.readableSegmentMax / 2), 4096) }
 }

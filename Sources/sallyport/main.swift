@@ -1,26 +1,11 @@
-// The daemon.
-import Configuration
-import Daemon
-import Sidecar
+// sallyport: the command line of contract §1.
+//
+//   Command           the commands, by name, and which one a command line asks for
+//   Arguments         options and operands, read once each
+//   RunCommand …      one file a command
+//
+// Standard output carries only what was asked for; what is wrong goes to standard error, and the exit code tells which
+// kind of wrong it was. Nothing here decides anything about egress: the modules do.
 import LinuxIO
 
-let outcome = Configuration.parse(
-  environment: ProcessEnvironment.all(), hostName: ProcessIdentity.hostName(),
-  readFile: { path in
-    do throws(Errno) { return .success(try File.readWhole(path, limit: 16 << 20)) } catch {
-      return .failure(FileProblem(error.description))
-    }
-  })
-switch outcome {
-case .failure(let problems):
-  for p in problems.problems { try? StandardStreams.error.write("\(p)\n") }
-  ProcessIdentity.exit(2)
-case .success(let configuration):
-  switch InitialPolicy.load(configuration) {
-  case .failure(let problems):
-    for p in problems.problems { try? StandardStreams.error.write("\(p)\n") }
-    ProcessIdentity.exit(2)
-  case .success(let policy):
-    ProcessIdentity.exit(Daemon.run(configuration, policy, log: Log(least: .info)))
-  }
-}
+ProcessIdentity.exit(Command.run(ProcessEnvironment.arguments()).rawValue)

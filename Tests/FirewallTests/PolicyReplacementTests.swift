@@ -124,8 +124,8 @@ struct PolicyReplacementTests {
     #expect(staged.revoked == [gone])
     for change in staged.transaction.changes {
       switch change {
-      case .destroyElements(let set, let elements):
-        #expect(elements.count == 1 && [.block4Port, .grants].contains(set))
+      case .deleteElements(let set, let elements): #expect(elements.count == 1 && set == .block4Port)
+      case .destroyElements(let set, let elements): #expect(elements.count == 1 && set == .grants)
       case .addElements(let set, let elements): #expect(elements.count == 1 && [.block6, .grants].contains(set))
       default: Issue.record("\(change)")
       }
