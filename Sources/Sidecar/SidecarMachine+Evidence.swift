@@ -208,7 +208,9 @@ extension SidecarMachine {
       return
     }
     let limit = settings.spool.bytesMax - settings.spool.reserveUsed
-    guard !gate.hasRoom || evidence.lost != nil || !evidence.owedDrops.isEmpty, spool.failure == nil, spool.storedBytes <= limit - limit / 8 else {
+    guard !gate.hasRoom || evidence.lost != nil || !evidence.owedDrops.isEmpty, spool.failure == nil,
+      spool.storedBytes <= limit - limit / 8
+    else {
       return
     }
     reportLoss(at: now, using: &generator)
