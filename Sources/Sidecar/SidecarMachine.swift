@@ -45,7 +45,8 @@ package struct SidecarMachine: Sendable {
   var change = ChangeState()
   var life = LifeState()
 
-  private var effects: [SidecarEffect] = []
+  /// Nil where it was taken: moved out, since copying one counts a dozen references.
+  private var effects: [SidecarEffect?] = []
   private var effectsTaken = 0
 
   package init(_ settings: SidecarSettings, hash: @escaping AuditLog.Hash) {
@@ -131,7 +132,7 @@ package struct SidecarMachine: Sendable {
       return nil
     }
     defer { effectsTaken += 1 }
-    return effects[effectsTaken]
+    return effects[effectsTaken].take()
   }
 
   /// When `deadlineReached` must next be given.
@@ -156,7 +157,7 @@ package struct SidecarMachine: Sendable {
 
   mutating func emit(_ effect: SidecarEffect) { effects.append(effect) }
 
-  mutating func emit(_ more: [SidecarEffect]) { effects += more }
+  mutating func emit(_ more: [SidecarEffect]) { for effect in more { effects.append(effect) } }
 }
 
 /// `SbxBootId`: the sixteen octets in lower-case hexadecimal.
