@@ -41,9 +41,12 @@ def limits_table():
         if kept:
             shown = [v if sources.parse_value(v) == constants[module, n][0] else sources.show_value(constants[module, n][0], v) for n, v in kept]
             lines.append(f"| {module} | {'; '.join(f'`{n}`' for n, _ in kept)} | {'; '.join(shown)} | {why} |")
-    for key, (value, comment) in constants.items():
-        if sources.is_limit(key) and key not in seen:
-            lines.append(f"| {key[0]} | `{key[1]}` | {sources.show_value(value)} | {comment.replace('|', '/')} |")
+    for (module, name), (value, comment) in constants.items():
+        if sources.is_limit((module, name)) and (module, name) not in seen:
+            like = "B" if re.search("octets|bytes|size", name, re.I) else ""
+            line = f"| {module} | `{name}` | {sources.show_value(value, f'0 {like}' if like else '')} | {comment.replace('|', '/')} |"
+            places = [at for at, row in enumerate(lines) if row.startswith(f"| {module} |")]
+            lines.insert(places[-1] + 1 if places else len(lines), line)
     return lines
 
 
