@@ -51,6 +51,19 @@ extension SidecarMachine {
     record(.recordsDropped(draft), at: now, using: &generator)
   }
 
+  /// Everything that is missing and not yet on the record.
+  private mutating func reportLoss(at now: Moment, using generator: inout some RandomNumberGenerator) {
+    let owed = evidence.owedDrops
+    evidence.owedDrops = []
+    for draft in owed { recordDropped(draft, at: now, using: &generator) }
+    guard let lost = evidence.lost else { return }
+    evidence.lost = nil
+    recordDropped(
+      RecordsDroppedDraft(count: evidence.lostCount, sequences: lost, reason: "STORE_FULL"), at: now,
+      using: &generator)
+    evidence.lostCount = 0
+  }
+
   /// Hands this turn's records to the spool as one write; the turn's replies wait for it.
   mutating func flushEvidence(at now: Moment, using generator: inout some RandomNumberGenerator) {
     guard !evidence.records.isEmpty else {
@@ -64,6 +77,8 @@ extension SidecarMachine {
       evidence.replies.removeAll(keepingCapacity: true)
       return
     }
+    // A control record may find room in the reserve while others do not: a crash after it must not hide what was lost before it.
+    if evidence.hasControl { reportLoss(at: now, using: &generator) }
     while true {
       switch spool.append(evidence.records, isControl: evidence.hasControl, at: now) {
       case .recovering: return
@@ -193,19 +208,12 @@ extension SidecarMachine {
       return
     }
     let limit = settings.spool.bytesMax - settings.spool.reserveUsed
-    guard !gate.hasRoom || evidence.lost != nil || !evidence.owedDrops.isEmpty, spool.failure == nil, spool.storedBytes <= limit - limit / 8 else {
+    guard !gate.hasRoom || evidence.lost != nil || !evidence.owedDrops.isEmpty, spool.failure == nil,
+      spool.storedBytes <= limit - limit / 8
+    else {
       return
     }
-    let owed = evidence.owedDrops
-    evidence.owedDrops = []
-    for draft in owed { recordDropped(draft, at: now, using: &generator) }
-    if let lost = evidence.lost {
-      evidence.lost = nil
-      recordDropped(
-        RecordsDroppedDraft(count: evidence.lostCount, sequences: lost, reason: "STORE_FULL"), at: now,
-        using: &generator)
-      evidence.lostCount = 0
-    }
+    reportLoss(at: now, using: &generator)
     setRoom(true, at: now)
   }
 

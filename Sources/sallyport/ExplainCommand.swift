@@ -57,7 +57,7 @@ struct Question {
       (port, transport) = try Self.service(text[text.index(after: colon)...], text)
     }
     guard let target = ExplainedTarget(host) else {
-      throw UsageError("'\(host)' is \(PolicyTarget.fault(in: Array(host.utf8)) ?? "neither a name nor one address")")
+      throw UsageError("'\(host)': \(PolicyTarget.fault(in: Array(host.utf8)) ?? "neither a name nor one address")")
     }
     self.target = target
   }

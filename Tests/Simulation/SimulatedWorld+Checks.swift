@@ -57,7 +57,8 @@ extension SimulatedWorld {
     let destination = entry.original.destination
     check(
       model.mayGoOn(destination, transport: entry.original.transport.rawValue, wall: wall, slack: slack), invariant,
-      "a flow to \(destination) (\(entry.original.transport), mark \(entry.mark)) goes on under \(model.policies.map(\.json))")
+      "a flow to \(destination) (\(entry.original.transport), mark \(entry.mark)) goes on under \(model.policies.map(\.json))"
+    )
   }
 
   // MARK: Words for the trace
@@ -107,8 +108,10 @@ extension SimulatedWorld {
     case .deleteFlows(let flows): "< delete \(flows.count)"
     case .readCounters(let tuple, _): "< counters \(tuple.destination)"
     case .dumpFlows: "< dump"
-    case .sendUpstream(let query): "< upstream \(query.upstream) \(query.socket) \(query.isTCP) \(fingerprint(query.bytes))"
-    case .reply(let reply): "< reply \(reply.client) \(NaiveDNS.reply(reply.bytes).map { "\($0.code) \($0.addresses)" } ?? "?")"
+    case .sendUpstream(let query):
+      "< upstream \(query.upstream) \(query.socket) \(query.isTCP) \(fingerprint(query.bytes))"
+    case .reply(let reply):
+      "< reply \(reply.client) \(NaiveDNS.reply(reply.bytes).map { "\($0.code) \($0.addresses)" } ?? "?")"
     case .spool(let effect): "< spool \(brief(effect))"
     case .readSpool(let read): "< read \(read.name) \(read.offset) \(read.length)"
     case .keep(let id, let file, let bytes): "< keep \(id) \(file) \(String(decoding: bytes, as: UTF8.self))"

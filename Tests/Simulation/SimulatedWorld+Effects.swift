@@ -35,8 +35,7 @@ extension SimulatedWorld {
           read, content.map { Array($0[min(read.offset, $0.count)..<min(read.offset + read.length, $0.count)]) })
       ]
     case .keep(let id, let file, let bytes):
-      // The change under way is the oldest that was not answered.
-      submit(.keep(id, file, bytes, changes.first?.policy))
+      submit(.keep(id, file, bytes, NaivePolicy(kept: bytes)))
     case .deliver(let delivery, let endpoint): deliver(delivery, endpoint)
     case .abandonDelivery: break
     case .fetchToken:
@@ -69,6 +68,7 @@ extension SimulatedWorld {
 
   func commit(_ transaction: KernelTransaction, asked: Set<String>) -> CommitOutcome {
     counts.commits += 1
+    noteHeld()
     var outcome: CommitOutcome
     if kernelGenerator.chance(plan.commitRefused) {
       outcome = .refused(CommitRefusal(code: kernelGenerator.pick([105, 12]), change: nil, reason: "no memory"))
@@ -81,16 +81,20 @@ extension SimulatedWorld {
     }
     if case .committed = outcome {
       model.committed(asked, at: now)
-      for name in [SetName.lease4, .lease4Port, .lease4Other, .lease6, .lease6Port, .lease6Other] {
-        for element in kernel.sets[name]?.live(at: now) ?? [] {
-          if let address = element.key.first.flatMap({ IPAddress(bytes: $0) }) { lastHeld[address] = now }
-        }
-      }
+      noteHeld()
     } else {
       counts.refusedCommits += 1
     }
     note("COMMIT \(transaction.changes.count) \(outcome == .committed)")
     return outcome
+  }
+
+  private func noteHeld() {
+    for name in [SetName.lease4, .lease4Port, .lease4Other, .lease6, .lease6Port, .lease6Other] {
+      for element in kernel.sets[name]?.live(at: now) ?? [] {
+        if let address = element.key.first.flatMap({ IPAddress(bytes: $0) }) { lastHeld[address] = now }
+      }
+    }
   }
 
   private func find(_ marks: [UInt32], _ narrowed: [NarrowedGrant]) -> [ConntrackEvent] {
@@ -193,7 +197,7 @@ extension SimulatedWorld {
     case .deleteSegment(let name): submit(.delete(name))
     case .truncate(let name, let length): submit(.truncate(name, length))
     case .setAside(let name): submit(.setAside(name))
-    case .quarantine: break
+    case .quarantine(_, let bytes): book.quarantined(bytes)
     case .recovered, .stored, .durable, .stalled, .damaged: break
     }
     return []

@@ -208,9 +208,9 @@ zone:
     def ledger(self):
         return self.folder / "ledger.ndjson"
 
-    def start_hub(self, *options):
+    def start_hub(self, *options, authorization=("--bearer", HUB_BEARER)):
         process = self.start(binary("eventhub-local"), "--listen", f"{HUB_ADDRESS}:443", "--cert", self.folder / "server.pem", "--key",
-                             self.folder / "server.key", "--ledger", self.ledger, "--bearer", HUB_BEARER, *options,
+                             self.folder / "server.key", "--ledger", self.ledger, *authorization, *options,
                              namespace=self.outside, log="hub.log")
         wait_for("eventhub-local listens", lambda: "443" in self.inside(self.outside, "ss", "-Hltn", f"src {HUB_ADDRESS}").stdout or process.poll())
         if process.poll() is not None:
@@ -275,7 +275,7 @@ zone:
 
     def api(self, method, path, body=None, token=API_TOKEN, timeout=10, headers=None):
         """Calls the control API from outside the pod, as the control plane does: (status, parsed JSON or text, headers)."""
-        source = ("import http.client,sys,json;a=json.loads(sys.argv[1]);c=http.client.HTTPConnection('10.77.0.2',18080,timeout=a['timeout'])\n"
+        source = ("import http.client,sys,json;a=json.load(sys.stdin);c=http.client.HTTPConnection('10.77.0.2',18080,timeout=a['timeout'])\n"
                   "try:\n c.request(a['method'],a['path'],a['body'],a['headers']);r=c.getresponse();print(json.dumps([r.status,r.read().decode(),dict(r.getheaders())]))\n"
                   "except OSError as e:\n print(json.dumps([0,str(e),{}]))")
         sent = dict(headers or {})
@@ -283,8 +283,8 @@ zone:
             sent.setdefault("OPENSANDBOX-EGRESS-AUTH", token)
         if body is not None and not isinstance(body, str):
             body = json.dumps(body)
-        result = self.inside(self.outside, sys.executable, "-c", source,
-                             json.dumps({"method": method, "path": path, "body": body, "headers": sent, "timeout": timeout}), timeout=timeout + 20)
+        result = self.inside(self.outside, sys.executable, "-c", source, timeout=timeout + 20,
+                             input=json.dumps({"method": method, "path": path, "body": body, "headers": sent, "timeout": timeout}))
         status, text, answer = json.loads(result.stdout)
         try:
             return status, json.loads(text), answer
@@ -300,6 +300,31 @@ zone:
     def lookup(self, name, *options):
         """dig as the workload, through the resolver address that the pod knows."""
         return self.workload("dig", "+tries=1", "+time=3", f"@{RESOLVER}", name, *options).stdout
+
+    def exchange(self, octets, address="10.77.0.2", port=18080, namespace=None, timeout=5):
+        """Sends octets over a TCP connection, to the control API unless told otherwise, and returns what came back until the peer closed."""
+        source = ("import socket,sys;s=socket.create_connection((sys.argv[1],int(sys.argv[2])),float(sys.argv[3]))\n"
+                  "try:\n s.sendall(sys.stdin.buffer.read())\nexcept OSError:\n pass\n"
+                  "try:\n while d:=s.recv(65536):\n  sys.stdout.buffer.write(d)\nexcept OSError:\n pass")
+        command = ["ip", "netns", "exec", namespace or self.outside, sys.executable, "-c", source, address, str(port), str(timeout)]
+        return subprocess.run(command, input=octets, capture_output=True, timeout=timeout + 20, check=True).stdout
+
+    @contextlib.contextmanager
+    def capture(self, expression):
+        """Everything that passes between pod and outside and matches the tcpdump expression: a function that gives the packets' octets."""
+        path = self.folder / f"capture-{len(self.processes)}.pcap"
+        process = self.start("tcpdump", "-i", "eth0", "-U", "--immediate-mode", "-s", "0", "-w", path, expression, namespace=self.outside, log=f"{path.name}.log")
+        wait_for("tcpdump listens", lambda: "listening" in (self.folder / f"{path.name}.log").read_text())
+
+        def octets():
+            time.sleep(0.3)                               # tcpdump is a program too: it writes a moment after the kernel has seen
+            return path.read_bytes()
+
+        try:
+            yield octets
+        finally:
+            process.terminate()
+            process.wait(5)
 
     def connect(self, address, port, protocol="tcp", payload="x", timeout=3):
         """Tries one connection as the workload: {"result": "connected"|"refused"|"timeout"|…, "milliseconds": …}."""
