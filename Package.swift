@@ -107,7 +107,8 @@ let package = Package(
     tests("DNSProxyTests", ["DNSProxy", "Addressing", "DNSWire", "EgressPolicy", "Timekeeping"]),
     tests("FirewallTests", ["Firewall", "Addressing", "DNSWire", "EgressPolicy", "Timekeeping"]),
     tests("FlowAuditTests", ["FlowAudit", "Addressing", "JSONText", "OwnerIdentity", "Timekeeping"]),
-    tests("SpoolTests", ["Spool", "Timekeeping"]),
+    .testTarget(
+      name: "SpoolTests", dependencies: ["Spool", "Timekeeping"], exclude: ["Golden"], swiftSettings: settings),
     tests("ForwarderTests", ["Forwarder", "HTTPWire", "JSONText", "Spool", "Timekeeping"]),
     tests(
       "PolicyAPITests", ["PolicyAPI", "Addressing", "DNSWire", "EgressPolicy", "HTTPWire", "JSONText", "Timekeeping"]),

@@ -12,6 +12,19 @@ extension IPv4Address: CustomStringConvertible {
   }
 
   package var description: String { "\(bits >> 24).\(bits >> 16 & 255).\(bits >> 8 & 255).\(bits & 255)" }
+
+  /// Appends the octets of `description`, without making a `String`.
+  package func appendText(to text: inout [UInt8]) {
+    var shift = UInt32(32)
+    while shift > 0 {
+      shift -= 8
+      let octet = UInt8(truncatingIfNeeded: bits >> shift)
+      if octet >= 100 { text.append(0x30 + octet / 100) }
+      if octet >= 10 { text.append(0x30 + octet / 10 % 10) }
+      text.append(0x30 + octet % 10)
+      if shift > 0 { text.append(0x2e) }
+    }
+  }
 }
 
 extension IPv6Address: CustomStringConvertible {
@@ -60,20 +73,50 @@ extension IPv6Address: CustomStringConvertible {
 
   /// The canonical text of RFC 5952: lower case, the longest run of zeros shortened, IPv4-mapped in mixed form (§5).
   package var description: String {
-    if high == 0, low >> 32 == 0xffff { return "::ffff:\(IPv4Address(bits: UInt32(truncatingIfNeeded: low)))" }
-    let groups = (0..<8).map { UInt16(truncatingIfNeeded: ($0 < 4 ? high : low) >> UInt64(48 - $0 % 4 * 16)) }
+    var text: [UInt8] = []
+    text.reserveCapacity(45)
+    appendText(to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Appends the octets of `description`, without making a `String`: every record has some.
+  package func appendText(to text: inout [UInt8]) {
+    if high == 0, low >> 32 == 0xffff {
+      text += "::ffff:".utf8
+      IPv4Address(bits: UInt32(truncatingIfNeeded: low)).appendText(to: &text)
+      return
+    }
+    // The first of the longest runs of zero groups, at least two, becomes `::` (RFC 5952 §4.2).
     var best = 0..<0
     var start = 0
     while start < 8 {
       var end = start
-      while end < 8, groups[end] == 0 { end += 1 }
+      while end < 8, group(end) == 0 { end += 1 }
       if end - start > max(best.count, 1) { best = start..<end }
       start = max(end, start + 1)
     }
-    func join(_ part: ArraySlice<UInt16>) -> String {
-      part.map { String($0, radix: 16) }.joined(separator: ":")
+    var index = 0
+    while index < 8 {
+      if !best.isEmpty, index == best.lowerBound {
+        text.append(0x3a)
+        text.append(0x3a)
+        index = best.upperBound
+        continue
+      }
+      if index > 0, index != best.upperBound || best.isEmpty { text.append(0x3a) }
+      var shift = UInt16(12)
+      while shift > 0, group(index) >> shift == 0 { shift -= 4 }
+      while true {
+        text.append(hexadecimalDigit(UInt8(truncatingIfNeeded: group(index) >> shift & 15)))
+        if shift == 0 { break }
+        shift -= 4
+      }
+      index += 1
     }
-    return best.isEmpty ? join(groups[...]) : join(groups[..<best.lowerBound]) + "::" + join(groups[best.upperBound...])
+  }
+
+  private func group(_ index: Int) -> UInt16 {
+    UInt16(truncatingIfNeeded: (index < 4 ? high : low) >> UInt64(48 - index % 4 * 16))
   }
 }
 
@@ -94,6 +137,14 @@ extension IPAddress: CustomStringConvertible {
     case .v6(let address): address.description
     }
   }
+
+  /// Appends the octets of `description`, without making a `String`.
+  package func appendText(to text: inout [UInt8]) {
+    switch self {
+    case .v4(let address): address.appendText(to: &text)
+    case .v6(let address): address.appendText(to: &text)
+    }
+  }
 }
 
 private func decimalOctet(_ digits: some Collection<UInt8>) -> UInt8? {
@@ -108,3 +159,5 @@ private func isHexadecimal(_ octet: UInt8) -> Bool {
   default: false
   }
 }
+
+private func hexadecimalDigit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }

@@ -101,11 +101,9 @@ extension DNSProxy {
     }
     var reply = personal(ready)
     reply.lowerTTLs(age: ready.age, limit: ttlMax)
-    var facts = facts(
+    let facts = facts(
       asking, ready.answer.responseCode, ready.decision, addresses: ready.answer.addresses,
-      resolver: ready.answer.resolver, at: now)
-    facts?.canonicalName = ready.answer.canonicalName
-    facts?.isCached = ready.isCached
+      canonicalName: ready.answer.canonicalName, resolver: ready.answer.resolver, isCached: ready.isCached, at: now)
     emit(reply, asking, nil, facts)
   }
 
@@ -115,8 +113,9 @@ extension DNSProxy {
     reply.truncate()
     var decision = ready.decision
     decision.reason = decision.reason ?? DNSReason.truncated
-    var facts = facts(ready.asking, ready.answer.responseCode, decision, resolver: ready.answer.resolver, at: now)
-    facts?.isCached = ready.isCached
+    let facts = facts(
+      ready.asking, ready.answer.responseCode, decision, resolver: ready.answer.resolver, isCached: ready.isCached,
+      at: now)
     emit(reply, ready.asking, nil, facts)
   }
 
@@ -173,13 +172,13 @@ extension DNSProxy {
 
   private func facts(
     _ asking: Asking, _ code: ResponseCode, _ decision: Decision, addresses: [AnsweredAddress] = [],
-    resolver: Endpoint? = nil, at now: Moment
+    canonicalName: DomainName? = nil, resolver: Endpoint? = nil, isCached: Bool = false, at now: Moment
   ) -> DNSFacts? {
     guard case .client(_, let source, _) = asking.origin else { return nil }
     return DNSFacts(
       source: source, name: asking.name, type: asking.type, recordClass: asking.recordClass, responseCode: code,
       isAllowed: decision.isAllowed, rule: decision.rule, reason: decision.reason, addresses: addresses,
-      canonicalName: nil, duration: now.instant - asking.startedAt, sessionID: asking.sessionID, resolver: resolver,
-      isCached: false)
+      canonicalName: canonicalName, duration: now.instant - asking.startedAt, sessionID: asking.sessionID,
+      resolver: resolver, isCached: isCached)
   }
 }

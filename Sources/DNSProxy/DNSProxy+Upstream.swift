@@ -145,10 +145,17 @@ extension DNSProxy {
     // QR set, opcode 0, one question.
     guard word(bytes, 2) & 0xf800 == 0x8000, word(bytes, 4) == 1 else { return nil }
     let key = Transaction.key(socket: socket, isTCP: isTCP, id: word(bytes, 0))
-    guard let handle = inFlight[key], let transaction = transactions[handle],
-      settings.upstreams[transaction.upstream] == upstream, bytes.count >= transaction.questionEnd
-    else { return nil }
-    for index in Header.length..<transaction.questionEnd where bytes[index] != transaction.query[index] { return nil }
+    guard let handle = inFlight[key] else { return nil }
+    let isAnswered = transactions.holds(handle) { transaction in
+      guard settings.upstreams[transaction.upstream] == upstream, bytes.count >= transaction.questionEnd else {
+        return false
+      }
+      for index in Header.length..<transaction.questionEnd where bytes[index] != transaction.query[index] {
+        return false
+      }
+      return true
+    }
+    guard isAnswered else { return nil }
     inFlight[key] = nil
     return transactions.remove(handle)
   }

@@ -53,7 +53,8 @@ package struct DNSProxy: Sendable {
   /// Numbers queries from 1, for records.
   var lastSessionID: UInt64 = 0
 
-  private var actions: [DNSAction] = []
+  /// Nil where it was taken: moved out, since copying one counts a dozen references.
+  private var actions: [DNSAction?] = []
   private var actionsTaken = 0
 
   package init(_ settings: DNSProxySettings) {
@@ -64,7 +65,7 @@ package struct DNSProxy: Sendable {
   /// The next effect to perform, in order; nil when there is none.
   package mutating func nextAction() -> DNSAction? {
     guard actionsTaken < actions.count else { return nil }
-    let action = actions[actionsTaken]
+    let action = actions[actionsTaken].take()
     actionsTaken += 1
     if actionsTaken == actions.count {
       actions.removeAll(keepingCapacity: actions.capacity <= 1024)

@@ -46,6 +46,17 @@ struct DeadlineSlab<Element: Sendable>: Sendable {
     return slots[index].element
   }
 
+  /// Whether the handle's element is there and satisfies `isWanted`, without a copy of it.
+  @inline(__always)
+  func holds(_ handle: UInt64, where isWanted: (borrowing Element) -> Bool) -> Bool {
+    let index = Int(handle & 0xffff_ffff)
+    guard index < slots.count, slots.span[index].generation == UInt32(handle >> 32) else { return false }
+    switch slots.span[index].element {
+    case .some(let element): return isWanted(element)
+    case nil: return false
+    }
+  }
+
   @discardableResult
   mutating func remove(_ handle: UInt64) -> Element? {
     let index = Int(handle & 0xffff_ffff)
@@ -73,8 +84,8 @@ struct DeadlineSlab<Element: Sendable>: Sendable {
   }
 
   private mutating func take(_ index: Int) -> Element? {
-    guard let element = slots[index].element else { return nil }
-    slots[index].element = nil
+    // Moved, not copied: an element holds a dozen references.
+    guard let element = slots[index].element.take() else { return nil }
     slots[index].generation &+= 1
     let (previous, next) = (slots[index].previous, slots[index].next)
     if previous >= 0 { slots[previous].next = next } else { first = next }

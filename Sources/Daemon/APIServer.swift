@@ -10,6 +10,8 @@ final class APIServer {
   static let connectionsMax = 64
   /// How long a client may take to send a whole request, or keep an idle connection: 30 s.
   static let patience = TimeSpan.seconds(30)
+  /// What a client may send ahead while an earlier request is being answered: 64 KiB, a few small requests.
+  static let pipelinedMax = 64 << 10
 
   private final class Client {
     let connection: StreamConnection
@@ -57,6 +59,7 @@ final class APIServer {
     guard let octets = client.connection.read() else { return close(number) }
     if client.parser.isIdle { client.begun = now }
     client.parser.receive(octets)
+    guard client.answering == nil || client.parser.bufferedByteCount <= Self.pipelinedMax else { return close(number) }
     advance(number, client, body)
   }
 
@@ -65,7 +68,15 @@ final class APIServer {
     switch client.parser.next() {
     case .needMore: break
     case .continueExpected:
-      if client.connection.send(HTTPRequest.continueOctets) { advance(number, client, body) } else { close(number) }
+      // An unknown client is told so before it sends its 8 MiB.
+      if let refusal = client.parser.unfinished.flatMap(api.refusalBeforeBody) {
+        let sent = client.connection.send(refusal.compose(keepsAlive: false))
+        if !sent || client.connection.closeWhenSent() { close(number) }
+      } else if client.connection.send(HTTPRequest.continueOctets) {
+        advance(number, client, body)
+      } else {
+        close(number)
+      }
     case .request(let request):
       client.answering = request
       body(number, request)

@@ -63,8 +63,8 @@ struct RuleIndex: Sendable {
       guard hasWildcards || !isWildcard else { continue }
       var rule = names.first(hash.value(isWildcard: isWildcard)) { rule in
         let (list, index) = place(rule)
-        return (lists[list].kind(index) == .wildcard) == isWildcard
-          && lists[list].isNamed(index, name.wire, from: offset)
+        return (lists.span[list].kind(index) == .wildcard) == isWildcard
+          && lists.span[list].isNamed(index, name.wire, from: offset)
       }
       if rule != RuleTable.none { chains += 1 }
       while rule != RuleTable.none {
@@ -81,7 +81,7 @@ struct RuleIndex: Sendable {
 private func isSameTarget(_ rule: UInt32, _ list: RuleList, _ index: Int, _ lists: [RuleList], _ starts: [Int]) -> Bool
 {
   let (other, otherIndex) = locate(rule, starts)
-  return lists[other].hasSameName(otherIndex, list, index)
+  return lists.span[other].hasSameName(otherIndex, list, index)
 }
 
 private func locate(_ rule: UInt32, _ starts: [Int]) -> (list: Int, index: Int) {

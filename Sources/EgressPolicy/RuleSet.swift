@@ -55,10 +55,10 @@ package struct RuleSet: Sendable {
     var left = PortSet.everything
     for rule in merged(index.rules(named: name), index.everything) {
       let (list, at) = index.place(rule)
-      let condition = index.lists[list].condition(at)
+      let condition = index.lists.span[list].condition(at)
       if let expiresAt = condition?.expiresAt, expiresAt <= now { continue }
       let ports = condition?.ports ?? .everything
-      if index.lists[list].action(at) == .allow {
+      if index.lists.span[list].action(at) == .allow {
         if left.isEverything || !left.intersection(ports).isEmpty {
           return NameDecision(isAllowed: true, rule: reference(rule))
         }
@@ -114,10 +114,10 @@ package struct RuleSet: Sendable {
     var verdicts: [PortVerdict] = []
     for rule in rules {
       let (list, at) = index.place(rule)
-      let condition = index.lists[list].condition(at)
+      let condition = index.lists.span[list].condition(at)
       if let expiresAt = condition?.expiresAt, expiresAt <= now { continue }
-      let isByName = index.lists[list].kind(at) == .name || index.lists[list].kind(at) == .wildcard
-      if ignoringNameAllows, isByName, index.lists[list].action(at) == .allow { continue }
+      let isByName = index.lists.span[list].kind(at) == .name || index.lists.span[list].kind(at) == .wildcard
+      if ignoringNameAllows, isByName, index.lists.span[list].action(at) == .allow { continue }
       let rulePorts = condition?.ports ?? .everything
       let ports = rulePorts.isEverything ? left : left.intersection(rulePorts)
       guard !ports.isEmpty else { continue }
@@ -142,12 +142,12 @@ private func merged(_ left: [UInt32], _ right: [UInt32]) -> [UInt32] {
 
 private func makeReference(_ rule: UInt32, _ index: RuleIndex) -> RuleReference {
   let (list, at) = index.place(rule)
-  let action = index.lists[list].action(at)
+  let action = index.lists.span[list].action(at)
   let source = list == 0 ? "deny.always" : list == 1 ? "allow.always" : action.rawValue
-  let condition = index.lists[list].condition(at)
+  let condition = index.lists.span[list].condition(at)
   var text = Array(source.utf8)
   text.append(0x20)
-  text.append(contentsOf: index.lists[list].text(at))
+  text.append(contentsOf: index.lists.span[list].text(at))
   if let portTexts = condition?.portTexts {
     text.append(0x20)
     text.append(contentsOf: portTexts.joined(separator: ",").utf8)

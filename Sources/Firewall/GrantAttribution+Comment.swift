@@ -7,9 +7,10 @@ extension GrantAttribution {
   /// Nil when it is too long for the kernel: the grant is then unknown after a restart.
   var comment: [UInt8]? {
     var text: [UInt8] = []
+    text.reserveCapacity((name?.wire.count ?? 1) + 1 + rule.text.utf8.count)
     if let name { name.appendText(to: &text) } else { text.append(0x2a) }
     text.append(0x20)
-    text += Array(rule.text.utf8)
+    text += rule.text.utf8
     return text.count <= SetElement.commentMax ? text : nil
   }
 

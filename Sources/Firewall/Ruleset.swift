@@ -37,33 +37,28 @@ package struct Ruleset: Sendable {
   /// and the installation go in one transaction.
   package static let removal = KernelTransaction([.addTable, .deleteTable])
 
-  /// The sets with their sizes. A size also fixes the first hash table (8 octets × 4/3 × size, until it first shrinks).
+  /// The sets. Those that learned data enters have no `size`: the kernel would allocate the hash table for it at once (16 octets for each element, some 16 MiB in every
+  /// idle pod) instead of growing it. Their bounds are `FirewallLimits`, kept by the only one who writes to them. Range sets allocate nothing ahead.
   package var sets: [SetDefinition] {
-    let limits = parameters.limits
     var sets: [SetDefinition] = []
     for address in [KeyPart.ipv4Address, .ipv6Address] {
       let names = AddressSets.of(isIPv4: address == .ipv4Address)
       let service = [address, .protocolNumber, .port]
       sets += [
-        SetDefinition(
-          names.lease, key: [address], mapsToMark: true, hasTimeouts: true, sizeMax: roomy(limits.leasesMax)),
-        SetDefinition(
-          names.leaseOther, key: [address], mapsToMark: true, hasTimeouts: true, sizeMax: roomy(limits.otherElementsMax)
-        ),
-        SetDefinition(
-          names.leasePort, key: service, mapsToMark: true, hasTimeouts: true, sizeMax: roomy(limits.portElementsMax)),
+        SetDefinition(names.lease, key: [address], mapsToMark: true, hasTimeouts: true),
+        SetDefinition(names.leaseOther, key: [address], mapsToMark: true, hasTimeouts: true),
+        SetDefinition(names.leasePort, key: service, mapsToMark: true, hasTimeouts: true),
         SetDefinition(
           names.leaseRange, key: service, mapsToMark: true, isInterval: true, hasTimeouts: true,
-          sizeMax: roomy(limits.rangeElementsMax)),
+          sizeMax: roomy(parameters.limits.rangeElementsMax)),
         SetDefinition(names.block, key: [address], mapsToMark: true, isInterval: true),
         SetDefinition(names.blockPort, key: service, mapsToMark: true, isInterval: true),
-        SetDefinition(names.own, key: service, hasTimeouts: true, sizeMax: roomy(limits.ownMax)),
-        SetDefinition(
-          names.cut, key: [address, .port, .port], hasTimeouts: true, sizeMax: UInt32(clamping: limits.cutFlowsMax)),
+        SetDefinition(names.own, key: service, hasTimeouts: true),
+        SetDefinition(names.cut, key: [address, .port, .port], hasTimeouts: true),
       ]
     }
-    sets.append(SetDefinition(.grants, key: [.mark], hasTimeouts: true, sizeMax: roomy(limits.grantsMax)))
-    sets.append(SetDefinition(.gate, key: [.family], hasTimeouts: true, sizeMax: 16))
+    sets.append(SetDefinition(.grants, key: [.mark], hasTimeouts: true))
+    sets.append(SetDefinition(.gate, key: [.family], hasTimeouts: true))
     return sets
   }
 

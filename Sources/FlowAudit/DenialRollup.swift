@@ -69,7 +69,8 @@ package struct DenialRollup: Sendable {
   private mutating func endOldest(into actions: inout [FlowAction]) {
     guard let window = windows.removeFirst() else { return }
     serials[window.key] = nil
-    nextDeadline = windows.first?.deadline
+    nextDeadline = nil
+    windows.readFirst { nextDeadline = $0.deadline }
     guard window.count > 0 else { return }
     var draft = window.draft
     draft.count = window.count

@@ -37,17 +37,19 @@ package struct QueryRollup: Sendable {
   package mutating func observe(_ draft: QueryDraft, at now: Instant, into drafts: inout [QueryDraft]) -> Bool {
     if let nextDeadline, nextDeadline <= now { deadlineReached(at: now, into: &drafts) }
     let key = hash(draft)
-    if let serial = serials[key], let window = windows[serial] {
-      guard window.draft.isRepeated(by: draft) else {
-        drafts.append(draft)
-        return true
-      }
+    if let serial = serials[key] {
+      var isRepeat: Bool?
       windows.update(serial) { window in
+        isRepeat = window.draft.isRepeated(by: draft)
+        guard isRepeat == true else { return }
         if window.count == 0 { window.startedAt = draft.startedAt }
         window.count += draft.count
         window.draft = draft
       }
-      return false
+      if let isRepeat {
+        if !isRepeat { drafts.append(draft) }
+        return !isRepeat
+      }
     }
     if windows.count >= Self.windowsMax { endOldest(into: &drafts) }
     let deadline = now + Self.window
@@ -69,7 +71,8 @@ package struct QueryRollup: Sendable {
   private mutating func endOldest(into drafts: inout [QueryDraft]) {
     guard let window = windows.removeFirst() else { return }
     serials[window.key] = nil
-    nextDeadline = windows.first?.deadline
+    nextDeadline = nil
+    windows.readFirst { nextDeadline = $0.deadline }
     guard window.count > 0 else { return }
     var draft = window.draft
     draft.count = window.count

@@ -19,15 +19,7 @@ extension RecordText {
   /// An address in quotes: dotted IPv4, or IPv6 as RFC 5952 writes it.
   mutating func append(address: IPAddress) {
     append(0x22)
-    switch address {
-    case .v4(let address):
-      append(number: UInt64(address.bits >> 24))
-      for shift in [16, 8, 0] as [UInt32] {
-        append(0x2e)
-        append(number: UInt64(address.bits >> shift & 255))
-      }
-    case .v6(let address): append(Array(address.description.utf8))
-    }
+    address.appendText(to: &octets)
     append(0x22)
   }
 

@@ -6,7 +6,7 @@ struct RecordText: Sendable {
   /// The longest text that is the same in every record (names of pod, sandbox, revision), in octets: Kubernetes' longest name has 253.
   static let fixedTextOctetsMax = 256
 
-  private(set) var octets: [UInt8] = []
+  var octets: [UInt8] = []
   /// A text was cut.
   private(set) var isTruncated = false
 

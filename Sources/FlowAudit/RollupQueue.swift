@@ -10,7 +10,16 @@ struct RollupQueue<Element: Sendable>: Sendable {
 
   var count: Int { elements.count - head }
   var isEmpty: Bool { count == 0 }
-  var first: Element? { isEmpty ? nil : elements[head] }
+
+  /// Looks at the oldest element, if there is one, without a copy of it.
+  @inline(__always)
+  func readFirst(_ body: (borrowing Element) -> Void) {
+    guard !isEmpty else { return }
+    switch elements.span[head] {
+    case .some(let element): body(element)
+    case nil: break
+    }
+  }
 
   /// The new element's serial number.
   mutating func append(_ element: Element) -> Int {
@@ -20,8 +29,7 @@ struct RollupQueue<Element: Sendable>: Sendable {
 
   mutating func removeFirst() -> Element? {
     guard !isEmpty else { return nil }
-    let element = elements[head]
-    elements[head] = nil
+    let element = elements[head].take()
     head += 1
     if isEmpty {
       base += head
@@ -38,8 +46,7 @@ struct RollupQueue<Element: Sendable>: Sendable {
   /// Changes the element in place; nothing when it was removed.
   mutating func update(_ serial: Int, _ change: (inout Element) -> Void) {
     let index = serial - base
-    guard index >= head, index < elements.count, var element = elements[index] else { return }
-    elements[index] = nil
+    guard index >= head, index < elements.count, var element = elements[index].take() else { return }
     change(&element)
     elements[index] = element
   }

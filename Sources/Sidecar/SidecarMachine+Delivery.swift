@@ -130,6 +130,18 @@ extension SidecarMachine {
     emit(.deliver(batch, to: endpoint))
   }
 
+  /// The kernel refused a transaction: the hub's address, if it waited for this one, is not permitted.
+  mutating func failWaitingDelivery(
+    _ reason: String, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    guard let batch = delivery.waiting, delivery.endpoint != nil else { return }
+    delivery.endpoint = nil
+    delivery.waiting = nil
+    perform(
+      forwarder.delivered(batch.id, .notConnected(reason: reason), at: now, using: &generator), at: now,
+      using: &generator)
+  }
+
   private mutating func abandon(_ id: UInt64) {
     if delivery.waiting?.id == id {
       delivery.waiting = nil
@@ -162,9 +174,8 @@ extension SidecarMachine {
       case .refused(let status): "REJECTED_\(status)"
       case .tooLarge: "TOO_LARGE"
       }
-    self.record(
-      .recordsDropped(
-        RecordsDroppedDraft(count: 1, sequences: record.sequence...record.sequence, reason: text)), at: now,
+    recordDropped(
+      RecordsDroppedDraft(count: 1, sequences: record.sequence...record.sequence, reason: text), at: now,
       using: &generator)
   }
 

@@ -1,4 +1,6 @@
 import DNSProxy
+import EgressPolicy
+import Firewall
 import FlowAudit
 import Spool
 import Timekeeping
@@ -13,9 +15,15 @@ struct Evidence: Sendable {
   var replies: [SidecarEffect] = []
   /// What waits for a group that is being written, oldest first.
   var held: [(ticket: SpoolTicket, effects: [SidecarEffect])] = []
+  /// The group that was handed over last, and the last one that is stored (in strict mode: durable).
+  var lastTicket: SpoolTicket?
+  var settledTicket: SpoolTicket?
   /// Records that found no room: to be put on record as soon as there is some.
   var lost: ClosedRange<UInt64>?
   var lostCount: UInt64 = 0
+  /// What the `RecordsDropped` records of this turn say; when they are lost themselves, what is still to be said.
+  var stagedDrops: [RecordsDroppedDraft] = []
+  var owedDrops: [RecordsDroppedDraft] = []
   var droppedTotal: UInt64 = 0
   var quarantinedTotal: UInt64 = 0
   var lastAcknowledged: UInt64?
@@ -35,18 +43,48 @@ extension SidecarMachine {
     stage(audit.seal(draft, at: now.wall, using: &generator), isControl: true)
   }
 
+  /// Says that records are missing; said again should this record be lost itself.
+  mutating func recordDropped(
+    _ draft: RecordsDroppedDraft, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    evidence.stagedDrops.append(draft)
+    record(.recordsDropped(draft), at: now, using: &generator)
+  }
+
+  /// Everything that is missing and not yet on the record.
+  private mutating func reportLoss(at now: Moment, using generator: inout some RandomNumberGenerator) {
+    let owed = evidence.owedDrops
+    evidence.owedDrops = []
+    for draft in owed { recordDropped(draft, at: now, using: &generator) }
+    guard let lost = evidence.lost else { return }
+    evidence.lost = nil
+    recordDropped(
+      RecordsDroppedDraft(count: evidence.lostCount, sequences: lost, reason: "STORE_FULL"), at: now,
+      using: &generator)
+    evidence.lostCount = 0
+  }
+
   /// Hands this turn's records to the spool as one write; the turn's replies wait for it.
   mutating func flushEvidence(at now: Moment, using generator: inout some RandomNumberGenerator) {
     guard !evidence.records.isEmpty else {
-      emit(evidence.replies)
+      guard !evidence.replies.isEmpty else { return }
+      // A repeat has no record of its own, but that of the first query, which may still be on its way.
+      if let last = evidence.lastTicket, evidence.settledTicket.map({ $0 < last }) ?? true {
+        evidence.held.append((last, evidence.replies))
+      } else {
+        emit(evidence.replies)
+      }
       evidence.replies.removeAll(keepingCapacity: true)
       return
     }
+    // A control record may find room in the reserve while others do not: a crash after it must not hide what was lost before it.
+    if evidence.hasControl { reportLoss(at: now, using: &generator) }
     while true {
       switch spool.append(evidence.records, isControl: evidence.hasControl, at: now) {
       case .recovering: return
       case .write(let write):
         emit(.spool(.write(write)))
+        evidence.lastTicket = write.ticket
         if !evidence.replies.isEmpty { evidence.held.append((write.ticket, evidence.replies)) }
         forgetStaged()
         return
@@ -61,11 +99,11 @@ extension SidecarMachine {
         }
       case .full:
         if !settings.audit.failsClosed, dropOldest(at: now, using: &generator) { continue }
-        loseStaged(at: now)
+        loseStaged(at: now, using: &generator)
         return
       case .failing(let reason):
         emit(.log(LogEntry(.error, "the spool cannot be written; new flows are denied", [("reason", reason)])))
-        loseStaged(at: now)
+        loseStaged(at: now, using: &generator)
         return
       }
     }
@@ -91,7 +129,10 @@ extension SidecarMachine {
     updateRoom(at: now, using: &generator)
   }
 
-  private mutating func release(through ticket: SpoolTicket) { emit(takeHeld(through: ticket)) }
+  private mutating func release(through ticket: SpoolTicket) {
+    evidence.settledTicket = evidence.settledTicket.map { max($0, ticket) } ?? ticket
+    emit(takeHeld(through: ticket))
+  }
 
   private mutating func takeHeld(through ticket: SpoolTicket) -> [SidecarEffect] {
     var taken: [SidecarEffect] = []
@@ -114,18 +155,41 @@ extension SidecarMachine {
     }
   }
 
-  private mutating func loseStaged(at now: Moment) {
+  /// The policy has changed: an answer that still waits for its evidence must not tell an address that was just taken away.
+  mutating func withdrawReplies(at now: Moment) {
+    for index in evidence.held.indices {
+      evidence.held[index].effects = evidence.held[index].effects.map { withdrawn($0, at: now) }
+    }
+    evidence.replies = evidence.replies.map { withdrawn($0, at: now) }
+  }
+
+  private func withdrawn(_ effect: SidecarEffect, at now: Moment) -> SidecarEffect {
+    guard case .reply(let reply) = effect, let facts = reply.facts else { return effect }
+    let stands = facts.addresses.allSatisfy { answered in
+      firewall.names(leasing: answered.address, at: now.instant).contains(facts.name)
+        || policy.verdicts(nil, answered.address, at: now.wall).contains { $0.rule.action == .allow }
+    }
+    return stands ? effect : .reply(reply.asServerFailure())
+  }
+
+  private mutating func loseStaged(at now: Moment, using generator: inout some RandomNumberGenerator) {
     if let first = evidence.records.first?.sequence, let last = evidence.records.last?.sequence {
       lose(first...last, count: UInt64(evidence.records.count))
     }
     refuse(evidence.replies)
+    evidence.owedDrops += evidence.stagedDrops
     forgetStaged()
+    // What opened these windows is not on the record: the next query like it must be.
+    var drafts: [QueryDraft] = []
+    queries.flush(into: &drafts)
+    for draft in drafts { stage(audit.seal(draft, at: now.wall, using: &generator)) }
     setRoom(false, at: now)
   }
 
   private mutating func forgetStaged() {
     evidence.records.removeAll(keepingCapacity: true)
     evidence.replies.removeAll(keepingCapacity: true)
+    evidence.stagedDrops.removeAll()
     evidence.hasControl = false
   }
 
@@ -144,16 +208,12 @@ extension SidecarMachine {
       return
     }
     let limit = settings.spool.bytesMax - settings.spool.reserveUsed
-    guard !gate.hasRoom || evidence.lost != nil, spool.failure == nil, spool.storedBytes <= limit - limit / 8 else {
+    guard !gate.hasRoom || evidence.lost != nil || !evidence.owedDrops.isEmpty, spool.failure == nil,
+      spool.storedBytes <= limit - limit / 8
+    else {
       return
     }
-    if let lost = evidence.lost {
-      evidence.lost = nil
-      record(
-        .recordsDropped(RecordsDroppedDraft(count: evidence.lostCount, sequences: lost, reason: "STORE_FULL")), at: now,
-        using: &generator)
-      evidence.lostCount = 0
-    }
+    reportLoss(at: now, using: &generator)
     setRoom(true, at: now)
   }
 
@@ -173,10 +233,9 @@ extension SidecarMachine {
     guard let drop = spool.dropOldest() else { return false }
     evidence.droppedTotal += UInt64(drop.count)
     perform(drop.effects, at: now, using: &generator)
-    record(
-      .recordsDropped(
-        RecordsDroppedDraft(
-          count: UInt64(drop.count), sequences: drop.from...max(drop.from, drop.to), reason: "STORE_FULL")),
+    recordDropped(
+      RecordsDroppedDraft(
+        count: UInt64(drop.count), sequences: drop.from...max(drop.from, drop.to), reason: "STORE_FULL"),
       at: now, using: &generator)
     return true
   }
@@ -191,8 +250,7 @@ extension SidecarMachine {
     }
     let count = sequences.map { $0.upperBound - $0.lowerBound + 1 } ?? 1
     evidence.droppedTotal += count
-    record(
-      .recordsDropped(RecordsDroppedDraft(count: count, sequences: sequences, reason: "CORRUPT")), at: now,
-      using: &generator)
+    recordDropped(
+      RecordsDroppedDraft(count: count, sequences: sequences, reason: "CORRUPT"), at: now, using: &generator)
   }
 }

@@ -114,6 +114,7 @@ extension SidecarMachine {
     deleteFoundFlows()
     changeSettled(id, outcome, settlement, at: now, using: &generator)
     if case .refused(let refusal) = outcome {
+      failWaitingDelivery(refusal.reason, at: now, using: &generator)
       emit(.log(LogEntry(.error, "the kernel refused a transaction", [("reason", refusal.reason)])))
     }
     endTurn(at: now, using: &generator)

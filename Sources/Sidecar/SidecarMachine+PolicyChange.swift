@@ -118,6 +118,7 @@ extension SidecarMachine {
     change.underWay?.step = .cut
     change.underWay?.grantsEnded = revoked.count
     audit.context.policyRevision = String(policy.revision.number)
+    if !revoked.isEmpty || !narrowed.isEmpty { withdrawReplies(at: now) }
     guard !revoked.isEmpty || !narrowed.isEmpty else { return changeCut(count: 0, at: now, using: &generator) }
     _ = tracker.cut(marks: revoked, at: now)
     emit(.findFlows(marks: revoked, narrowed: narrowed))

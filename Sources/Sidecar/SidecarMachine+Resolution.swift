@@ -79,9 +79,12 @@ extension SidecarMachine {
   private mutating func record(
     _ facts: DNSFacts, _ transport: TransportProtocol, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
+    // Neither grows: dots stand where length octets stood, and an address has at most 45 octets.
     var name: [UInt8] = []
+    name.reserveCapacity(facts.name.wire.count)
     facts.name.appendText(to: &name)
     var answer: [UInt8] = []
+    answer.reserveCapacity(facts.addresses.count * 46)
     facts.appendResponseName(to: &answer)
     let draft = QueryDraft(
       isAllowed: facts.isAllowed, name: name, type: facts.type.rawValue, typeName: facts.type.description,

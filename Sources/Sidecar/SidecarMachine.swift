@@ -45,7 +45,8 @@ package struct SidecarMachine: Sendable {
   var change = ChangeState()
   var life = LifeState()
 
-  private var effects: [SidecarEffect] = []
+  /// Nil where it was taken: moved out, since copying one counts a dozen references.
+  private var effects: [SidecarEffect?] = []
   private var effectsTaken = 0
 
   package init(_ settings: SidecarSettings, hash: @escaping AuditLog.Hash) {
@@ -131,7 +132,7 @@ package struct SidecarMachine: Sendable {
       return nil
     }
     defer { effectsTaken += 1 }
-    return effects[effectsTaken]
+    return effects[effectsTaken].take()
   }
 
   /// When `deadlineReached` must next be given.
@@ -140,7 +141,7 @@ package struct SidecarMachine: Sendable {
       var earliest: Instant?
       for deadline in [
         proxy.nextDeadline, firewall.nextDeadline, tracker.nextDeadline, queries.nextDeadline, spool.nextDeadline,
-        forwarder.nextDeadline, life.nextHeartbeat, life.policyExpiry, gate.nextDeadline, drainDeadline,
+        forwarder.nextDeadline, life.nextHeartbeat, policyDeadline, gate.nextDeadline, drainDeadline,
       ] {
         guard let deadline else { continue }
         earliest = earliest.map { min($0, deadline) } ?? deadline
@@ -149,11 +150,14 @@ package struct SidecarMachine: Sendable {
     }
   }
 
+  /// A change under way has its own policy's end noted when it is done; until then nothing is to be done at the old one's.
+  private var policyDeadline: Instant? { change.underWay == nil ? life.policyExpiry : nil }
+
   private var drainDeadline: Instant? { if case .draining(let until) = phase { until } else { nil } }
 
   mutating func emit(_ effect: SidecarEffect) { effects.append(effect) }
 
-  mutating func emit(_ more: [SidecarEffect]) { effects += more }
+  mutating func emit(_ more: [SidecarEffect]) { for effect in more { effects.append(effect) } }
 }
 
 /// `SbxBootId`: the sixteen octets in lower-case hexadecimal.

@@ -102,6 +102,9 @@ class Bench:
     def __init__(self, lab, tools, options):
         self.lab, self.tools, self.options = lab, tools, options
         self.hub = None
+        # knot places its threads itself.
+        for process in lab.processes:
+            run("taskset", "-acp", REST, process.pid)
 
     def load(self, *command, timeout=120):
         """Runs a program as the workload and returns what it printed."""

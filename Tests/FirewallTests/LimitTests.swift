@@ -82,7 +82,9 @@ struct LimitTests {
     #expect([memory[1], memory[2], memory[3]] == ["c", nil, "d"])
   }
 
-  @Test func everySetThatLearnedDataEntersHasASize() {
-    for set in Ruleset(Fixture.parameters).sets where set.hasTimeouts { #expect(set.sizeMax != nil) }
+  @Test func rangeSetsHaveASizeAndHashSetsAllocateNothingAhead() {
+    for set in Ruleset(Fixture.parameters).sets where set.hasTimeouts {
+      #expect((set.sizeMax != nil) == set.isInterval)
+    }
   }
 }

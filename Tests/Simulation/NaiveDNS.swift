@@ -113,3 +113,22 @@ enum NaiveDNS {
     return nil
   }
 }
+
+/// A query as a stub resolver sends it, with EDNS.
+package func queryBytes(id: UInt16, name: String, type: UInt16 = 1) -> [UInt8] {
+  NaiveDNS.query(id: id, name: name, type: type, hasEDNS: true)
+}
+
+/// An answer to a query, its question repeated octet for octet.
+package func answerBytes(to query: [UInt8], _ addresses: [IPAddress], ttl: UInt32) -> [UInt8] {
+  guard let question = NaiveDNS.question(query) else { return [] }
+  let records = addresses.filter { $0.isIPv4 == (question.type == NaiveDNS.typeA) }.map {
+    NaiveDNS.Record(owner: question.name, type: question.type, ttl: ttl, data: $0.bytes)
+  }
+  return NaiveDNS.response(to: question, answers: records)
+}
+
+/// The addresses that a reply names, and its response code; nil when it cannot be read.
+package func replyContents(_ bytes: [UInt8]) -> (code: UInt8, addresses: [IPAddress])? {
+  NaiveDNS.reply(bytes).map { ($0.code, $0.addresses) }
+}

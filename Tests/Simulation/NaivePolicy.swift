@@ -96,3 +96,59 @@ extension NaivePolicy.Rule {
     return "{\(members.joined(separator: ","))}"
   }
 }
+
+extension NaivePolicy {
+  /// Reads what the state directory keeps, by looking for words.
+  init(kept bytes: [UInt8]) {
+    let text = String(decoding: bytes, as: UTF8.self)
+    allowsByDefault = text.hasMatch(#""defaultAction":"allow""#)
+    rules = text.pieces(after: #"{"action":""#).map { piece in
+      let target = piece.value(of: "target")
+      let ports = piece.pieces(after: #""ports":["#).first.map { list in
+        list.prefix { $0 != "]" }.split(separator: ",").compactMap { UInt16($0.filter(\.isNumber)) }
+      }
+      return Rule(
+        piece.hasPrefix("allow"), Rule.Target(target), ports: ports,
+        expires: piece.hasMatch(#""expiresAt":"#) ? WallTime(piece.value(of: "expiresAt")) : nil)
+    }
+  }
+}
+
+extension NaivePolicy.Rule.Target {
+  /// The blocks of the universe end at a whole octet.
+  fileprivate init(_ text: String) {
+    if text == "*" {
+      self = .everything
+    } else if text.hasPrefix("*") {
+      self = .below(String(text.dropFirst()))
+    } else if let block = CIDRBlock(text) {
+      self = .block(
+        text: text, prefix: Array(block.first.bytes.prefix(block.prefixLength / 8)), isIPv4: block.first.isIPv4)
+    } else {
+      self = .name(text)
+    }
+  }
+}
+
+extension String {
+  fileprivate func hasMatch(_ word: String) -> Bool { find(Array(word.utf8), in: Array(utf8)) != nil }
+
+  /// What follows each occurrence of a word, up to the next one.
+  fileprivate func pieces(after word: String) -> [String] {
+    let octets = Array(utf8)
+    var starts: [Int] = []
+    var at = 0
+    while let start = find(Array(word.utf8), in: octets, from: at) {
+      starts.append(start + word.utf8.count)
+      at = start + 1
+    }
+    return starts.enumerated().map { index, start in
+      let end = index + 1 < starts.count ? starts[index + 1] - word.utf8.count : octets.count
+      return String(decoding: octets[start..<end], as: UTF8.self)
+    }
+  }
+
+  fileprivate func value(of member: String) -> String {
+    String(pieces(after: "\"\(member)\":\"").first?.prefix { $0 != "\"" } ?? "")
+  }
+}

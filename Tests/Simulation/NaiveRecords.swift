@@ -73,7 +73,9 @@ func recordsDelivered(_ body: [UInt8]) -> [[UInt8]] {
         case 0x66: record.append(0x0c)
         case 0x75:
           let digits = String(decoding: body[(at + 1)..<min(at + 5, body.count)], as: UTF8.self)
-          if let scalar = UInt32(digits, radix: 16).flatMap(Unicode.Scalar.init) { record += Array(String(scalar).utf8) }
+          if let scalar = UInt32(digits, radix: 16).flatMap(Unicode.Scalar.init) {
+            record += Array(String(scalar).utf8)
+          }
           at += 4
         default: record.append(body[at])
         }

@@ -17,16 +17,12 @@ struct RecordBook {
     var isDelivered = false
     /// The machine died before it was synced.
     var mayBeGone = false
-  }
-
-  private struct Chain {
-    var last: UInt64 = 0
+    /// Its link, and the digest of itself without the member would need the link before it: the record without its own.
     var link: String
-    var missing: [ClosedRange<UInt64>] = []
+    var rest: [UInt8]
   }
 
   private(set) var entries: [Key: Entry] = [:]
-  private var chains: [String: Chain] = [:]
   /// Ranges that `RecordsDropped` records name. They do not say of which boot.
   private(set) var dropped: [(boot: String, range: ClosedRange<UInt64>)] = []
   /// Names and addresses whose record is in the file, or on the disk: `name address`.
@@ -68,30 +64,21 @@ struct RecordBook {
         if old.mayBeGone || !old.isDurable { learn(record, key) }
         continue
       }
-      if let problem = check(record, key) { return problem }
-      entries[key] = Entry(fingerprint: print, at: now, file: file, mayBeGone: !isWhole)
+      if let problem = checkOwner(record, key) { return problem }
+      let head = Array(#"{"SbxChain":""#.utf8)
+      guard record.bytes.starts(with: head), record.bytes.count > head.count + 24 else {
+        return Violation(.chainHolds, "record \(key) has no link")
+      }
+      entries[key] = Entry(
+        fingerprint: print, at: now, file: file, mayBeGone: !isWhole,
+        link: String(decoding: record.bytes[head.count..<(head.count + 22)], as: UTF8.self),
+        rest: [0x7b] + record.bytes[(head.count + 24)...])
       if isWhole { learn(record, key) }
     }
     return nil
   }
 
-  private mutating func check(_ record: NaiveRecord, _ key: Key) -> Violation? {
-    let head = Array(#"{"SbxChain":""#.utf8)
-    guard record.bytes.starts(with: head), record.bytes.count > head.count + 24 else {
-      return Violation(.chainHolds, "record \(key) has no link")
-    }
-    let link = String(decoding: record.bytes[head.count..<(head.count + 22)], as: UTF8.self)
-    var chain = chains[key.boot] ?? Chain(link: key.boot)
-    guard key.sequence > chain.last else { return Violation(.chainHolds, "record \(key) comes after \(chain.last)") }
-    if key.sequence == chain.last + 1 {
-      let rest = [0x7b] + record.bytes[(head.count + 24)...]
-      let wanted = base64URLText(Array(testDigest(Array(chain.link.utf8) + rest).prefix(16)))
-      guard link == wanted else { return Violation(.chainHolds, "record \(key) is not linked to the one before") }
-    } else {
-      chain.missing.append((chain.last + 1)...(key.sequence - 1))
-    }
-    (chain.last, chain.link) = (key.sequence, link)
-    chains[key.boot] = chain
+  private func checkOwner(_ record: NaiveRecord, _ key: Key) -> Violation? {
     guard record.member("SrcUserId") == owner, record.member("SbxOwnerState") == (owner == nil ? "unbound" : "bound")
     else { return Violation(.ownerIsRight, "record \(key): \(record.member("SrcUserId") ?? "nobody")") }
     return nil
@@ -150,6 +137,13 @@ struct RecordBook {
     return nil
   }
 
+  /// Kept aside whole: not lost even when the report of it is.
+  mutating func quarantined(_ bytes: [UInt8]) {
+    let record = NaiveRecord(sequence: 0, bytes: bytes)
+    guard let sequence = record.member("SbxSeq").flatMap({ UInt64($0) }) else { return }
+    entries[Key(boot: record.boot, sequence: sequence)]?.isDelivered = true
+  }
+
   func isDropped(_ sequence: UInt64) -> Bool { dropped.contains { $0.range.contains(sequence) } }
 
   /// After everything has come to rest.
@@ -157,15 +151,30 @@ struct RecordBook {
     for key in entries.keys.sorted() {
       guard let entry = entries[key], entry.at < limit, !entry.isDelivered, !entry.mayBeGone else { continue }
       guard isDropped(key.sequence) else {
-        return Violation(.noRecordIsLost, "record \(key), written at \(entry.at.nanoseconds / 1000) µs to \(entry.file), never arrived")
+        return Violation(
+          .noRecordIsLost, "record \(key), written at \(entry.at.nanoseconds / 1000) µs to \(entry.file), never arrived"
+        )
       }
     }
-    for boot in chains.keys.sorted() {
-      for range in chains[boot]?.missing ?? [] {
-        for sequence in range where !isDropped(sequence) {
-          return Violation(.noRecordIsLost, "numbers \(range) of boot \(boot) are missing and not reported")
+    return chainProblem()
+  }
+
+  /// Numbers begin at 1 in each boot and have no gap that was not reported; each record is linked to the one before it.
+  private func chainProblem() -> Violation? {
+    var before: (key: Key, link: String)?
+    for key in entries.keys.sorted() {
+      guard let entry = entries[key] else { continue }
+      let last = before.flatMap { $0.key.boot == key.boot ? $0 : nil }
+      let lastSequence = last?.key.sequence ?? 0
+      if key.sequence == lastSequence + 1 {
+        let wanted = base64URLText(Array(testDigest(Array((last?.link ?? key.boot).utf8) + entry.rest).prefix(16)))
+        guard entry.link == wanted else {
+          return Violation(.chainHolds, "record \(key) is not linked to the one before")
         }
+      } else if let lost = (lastSequence + 1..<key.sequence).first(where: { !isDropped($0) }) {
+        return Violation(.noRecordIsLost, "number \(lost) before \(key) was never written and is not reported")
       }
+      before = (key, entry.link)
     }
     return nil
   }

@@ -9,18 +9,18 @@ package enum SeededRun {
   static let stepsMax = 40_000
 
   /// Everything is drawn from the seed.
-  package static func run(seed: UInt64, sabotage: Sabotage? = nil) -> RunReport {
+  package static func run(seed: UInt64, sabotage: Sabotage? = nil, linesMax: Int = 50) -> RunReport {
     let root = SeededGenerator(seed: seed)
     var generator = root.split("plan")
     let plan = FaultPlan(using: &generator)
     let options = RunOptions(using: &generator)
-    return run(seed: seed, plan: plan, options: options, sabotage: sabotage)
+    return run(seed: seed, plan: plan, options: options, sabotage: sabotage, linesMax: linesMax)
   }
 
   package static func run(
-    seed: UInt64, plan: FaultPlan, options: RunOptions, sabotage: Sabotage? = nil
+    seed: UInt64, plan: FaultPlan, options: RunOptions, sabotage: Sabotage? = nil, linesMax: Int = 50
   ) -> RunReport {
-    let world = SimulatedWorld(seed: seed, plan: plan, options: options, sabotage: sabotage)
+    let world = SimulatedWorld(seed: seed, plan: plan, options: options, sabotage: sabotage, linesMax: linesMax)
     world.after(.zero, .start)
     world.after(.milliseconds(1), .workload)
     world.after(faultsSpan, .endOfFaults)

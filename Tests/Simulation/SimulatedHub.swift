@@ -19,7 +19,9 @@ struct SimulatedHub {
   mutating func receive(_ body: [UInt8], _ plan: FaultPlan) -> (answer: Answer, taken: [[UInt8]]) {
     batches += 1
     if generator.chance(plan.hubUnreachable) { return (.outcome(.notConnected(reason: "connection refused")), []) }
-    if generator.chance(plan.hubUnavailable) { return (response(503, retryAfter: generator.chance(300) ? "2" : nil), []) }
+    if generator.chance(plan.hubUnavailable) {
+      return (response(503, retryAfter: generator.chance(300) ? "2" : nil), [])
+    }
     if generator.chance(plan.hubUnauthorized) { return (response(401), []) }
     let records = recordsDelivered(body)
     if records.contains(where: { isPoison($0, plan) }) { return (response(400), []) }

@@ -8,6 +8,7 @@ struct SimulatedKernel {
     var key: [[UInt8]]
     var last: [[UInt8]]?
     var mark: UInt32?
+    var comment: [UInt8]?
     /// Nil: for ever.
     var ends: Instant?
 
@@ -19,6 +20,7 @@ struct SimulatedKernel {
     /// In the order of their coming; by the key's octets for sets without intervals.
     var elements: [[UInt8]: Element] = [:]
     var intervals: [Element] = []
+    var sabotage: Sabotage?
 
     func live(at now: Instant) -> [Element] {
       definition.isInterval
@@ -78,7 +80,7 @@ struct SimulatedKernel {
       return nil
     case .addSet(let definition):
       guard let old = sets[definition.name] else {
-        sets[definition.name] = Table(definition: definition)
+        sets[definition.name] = Table(definition: definition, sabotage: sabotage)
         return nil
       }
       return old.definition == definition ? nil : .exists("set \(definition.name.rawValue)")
@@ -155,7 +157,8 @@ extension SimulatedKernel.Table {
     }
     if let timeout = element.timeout, timeout <= .zero { return .init(22, "EINVAL: timeout \(timeout)") }
     let new = SimulatedKernel.Element(
-      key: element.key, last: element.last, mark: element.mark, ends: element.timeout.map { now + $0 })
+      key: element.key, last: element.last, mark: element.mark, comment: element.comment,
+      ends: sabotage == .timeoutIgnored ? nil : element.timeout.map { now + $0 })
     if definition.isInterval {
       for old in intervals where old.isLive(at: now) && overlap(old, new) {
         if old.key == new.key, old.last == new.last, old.mark == new.mark { return nil }

@@ -129,7 +129,7 @@ extension SimulatedKernel {
       }
       packet.connectionMark = mark
       return true
-    case .countsBytes, .counter, .log: return true
+    case .countsBytes, .counter, .log, .notrack: return true
     case .accept, .drop, .redirect, .jump, .goTo, .returnToCaller: return true
     }
   }

@@ -57,7 +57,8 @@ extension SimulatedWorld {
     let destination = entry.original.destination
     check(
       model.mayGoOn(destination, transport: entry.original.transport.rawValue, wall: wall, slack: slack), invariant,
-      "a flow to \(destination) (\(entry.original.transport), mark \(entry.mark)) goes on under \(model.policies.map(\.json))")
+      "a flow to \(destination) (\(entry.original.transport), mark \(entry.mark)) goes on under \(model.policies.map(\.json))"
+    )
   }
 
   // MARK: Words for the trace
@@ -71,6 +72,7 @@ extension SimulatedWorld {
       "> upstream \(from) \(socket) \(isTCP) \(fingerprint(bytes))"
     case .conntrack(let event):
       "> conntrack \(event.kind) \(event.original.destination) \(event.original.source.port) mark \(event.mark) \(event.tcpState.map { "\($0)" } ?? "")"
+    case .flowsFound(let events): "> found \(events.count)"
     case .flowsCut(let events): "> cut \(events.count)"
     case .flowsDumped(let events): "> dumped \(events.count)"
     case .spoolRead(let read, let bytes): "> read \(read.name) \(read.offset) \(bytes?.count ?? -1)"
@@ -102,11 +104,14 @@ extension SimulatedWorld {
     switch effect {
     case .commit(let id, let transaction):
       "< commit \(id) \(transaction.changes.count < 12 ? transaction.changes.map { brief($0) }.joined(separator: "; ") : "installation")"
-    case .cutFlows(let marks, let narrowed): "< cut \(marks) \(narrowed.count)"
+    case .findFlows(let marks, let narrowed): "< find \(marks) \(narrowed.count)"
+    case .deleteFlows(let flows): "< delete \(flows.count)"
     case .readCounters(let tuple, _): "< counters \(tuple.destination)"
     case .dumpFlows: "< dump"
-    case .sendUpstream(let query): "< upstream \(query.upstream) \(query.socket) \(query.isTCP) \(fingerprint(query.bytes))"
-    case .reply(let reply): "< reply \(reply.client) \(NaiveDNS.reply(reply.bytes).map { "\($0.code) \($0.addresses)" } ?? "?")"
+    case .sendUpstream(let query):
+      "< upstream \(query.upstream) \(query.socket) \(query.isTCP) \(fingerprint(query.bytes))"
+    case .reply(let reply):
+      "< reply \(reply.client) \(NaiveDNS.reply(reply.bytes).map { "\($0.code) \($0.addresses)" } ?? "?")"
     case .spool(let effect): "< spool \(brief(effect))"
     case .readSpool(let read): "< read \(read.name) \(read.offset) \(read.length)"
     case .keep(let id, let file, let bytes): "< keep \(id) \(file) \(String(decoding: bytes, as: UTF8.self))"

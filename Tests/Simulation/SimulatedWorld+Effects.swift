@@ -15,7 +15,8 @@ extension SimulatedWorld {
     note(Self.describe(effect))
     switch effect {
     case .commit(let id, let transaction): return perform(id, transaction)
-    case .cutFlows(let marks, let narrowed): return [.flowsCut(cut(marks, narrowed))]
+    case .findFlows(let marks, let narrowed): return [.flowsFound(find(marks, narrowed))]
+    case .deleteFlows(let flows): return [.flowsCut(delete(flows))]
     case .readCounters(let tuple, let identifier):
       if let entry = kernel.conntrack.entries[tuple], entry.identifier == identifier || identifier == 0 {
         return [.conntrack(entry.event(.snapshot))]
@@ -34,8 +35,7 @@ extension SimulatedWorld {
           read, content.map { Array($0[min(read.offset, $0.count)..<min(read.offset + read.length, $0.count)]) })
       ]
     case .keep(let id, let file, let bytes):
-      // The change under way is the oldest that was not answered.
-      submit(.keep(id, file, bytes, changes.first?.policy))
+      submit(.keep(id, file, bytes, NaivePolicy(kept: bytes)))
     case .deliver(let delivery, let endpoint): deliver(delivery, endpoint)
     case .abandonDelivery: break
     case .fetchToken:
@@ -68,6 +68,7 @@ extension SimulatedWorld {
 
   func commit(_ transaction: KernelTransaction, asked: Set<String>) -> CommitOutcome {
     counts.commits += 1
+    noteHeld()
     var outcome: CommitOutcome
     if kernelGenerator.chance(plan.commitRefused) {
       outcome = .refused(CommitRefusal(code: kernelGenerator.pick([105, 12]), change: nil, reason: "no memory"))
@@ -78,21 +79,41 @@ extension SimulatedWorld {
         fail(Violation(.comesToRest, "the kernel refuses what the machine wants: \(refusal.reason)"))
       }
     }
-    if case .committed = outcome { model.committed(asked, at: now) } else { counts.refusedCommits += 1 }
+    if case .committed = outcome {
+      model.committed(asked, at: now)
+      noteHeld()
+    } else {
+      counts.refusedCommits += 1
+    }
     note("COMMIT \(transaction.changes.count) \(outcome == .committed)")
     return outcome
   }
 
-  private func cut(_ marks: [UInt32], _ narrowed: [NarrowedGrant]) -> [ConntrackEvent] {
+  private func noteHeld() {
+    for name in [SetName.lease4, .lease4Port, .lease4Other, .lease6, .lease6Port, .lease6Other] {
+      for element in kernel.sets[name]?.live(at: now) ?? [] {
+        if let address = element.key.first.flatMap({ IPAddress(bytes: $0) }) { lastHeld[address] = now }
+      }
+    }
+  }
+
+  private func find(_ marks: [UInt32], _ narrowed: [NarrowedGrant]) -> [ConntrackEvent] {
+    kernel.conntrack.live.filter { entry in
+      let destination = entry.original.destination
+      return marks.contains(entry.mark)
+        || narrowed.contains {
+          $0.mark == entry.mark && $0.first <= destination.address && destination.address <= $0.last
+            && !$0.allowed.contains(port: destination.port, of: entry.original.transport)
+        }
+    }
+    .map { $0.event(.snapshot) }
+  }
+
+  private func delete(_ flows: [ConntrackEvent]) -> [ConntrackEvent] {
     guard sabotage != .cutIgnored else { return [] }
     var gone: [ConntrackEvent] = []
-    for entry in kernel.conntrack.live {
-      let destination = entry.original.destination
-      let isNarrowed = narrowed.contains {
-        $0.mark == entry.mark && $0.first <= destination.address && destination.address <= $0.last
-          && !$0.allowed.contains(port: destination.port, of: entry.original.transport)
-      }
-      guard marks.contains(entry.mark) || isNarrowed else { continue }
+    for flow in flows {
+      guard let entry = kernel.conntrack.entries[flow.original], entry.identifier == flow.identifier else { continue }
       kernel.conntrack.remove(entry.original, loses: losesConntrack())
       gone.append(entry.event(.snapshot))
     }
@@ -176,7 +197,7 @@ extension SimulatedWorld {
     case .deleteSegment(let name): submit(.delete(name))
     case .truncate(let name, let length): submit(.truncate(name, length))
     case .setAside(let name): submit(.setAside(name))
-    case .quarantine: break
+    case .quarantine(_, let bytes): book.quarantined(bytes)
     case .recovered, .stored, .durable, .stalled, .damaged: break
     }
     return []

@@ -86,7 +86,8 @@ extension SimulatedWorld {
       check(
         model.isTrue(question.name, address), .noLieIsTold, "\(question.name) was said to be at \(address)")
       check(
-        isHeld(address), .commitBeforeReply, "\(address) was told for \(question.name) before the kernel holds it")
+        isHeld(address) || lastHeld[address].map({ question.at <= $0 }) ?? false, .commitBeforeReply,
+        "\(address) was told for \(question.name) before the kernel holds it")
       let evidence = "\(question.name) \(address)"
       check(
         (options.isStrict ? book.toldDurably : book.told).contains(evidence), .recordBeforeReply,
@@ -108,7 +109,8 @@ extension SimulatedWorld {
     }
     if isByAddress { return true }
     let names: [SetName] =
-      address.isIPv4 ? [.lease4, .lease4Port, .lease4Range, .lease4Other] : [.lease6, .lease6Port, .lease6Range, .lease6Other]
+      address.isIPv4
+      ? [.lease4, .lease4Port, .lease4Range, .lease4Other] : [.lease6, .lease6Port, .lease6Range, .lease6Other]
     return names.contains { kernel.sets[$0]?.live(at: now).contains { $0.key.first == address.bytes } ?? false }
   }
 
@@ -151,7 +153,9 @@ extension SimulatedWorld {
 
   /// What was told, is allowed and has not ended must pass.
   private func checkReachable(_ destination: Endpoint, transport: UInt8) {
-    guard changes.isEmpty, isReady, model.policies.count == 1, kernel.sets[.gate]?.live(at: now).count == 2 else { return }
+    guard destination.port != 53, changes.isEmpty, isReady, model.policies.count == 1,
+      kernel.sets[.gate]?.live(at: now).count == 2
+    else { return }
     let policy = model.policies[0]
     for known in told where known.address == destination.address && now < known.until && known.changes == changesAsked {
       let times = [known.at, now].map { Self.epoch + TimeSpan(nanoseconds: $0.nanoseconds) }

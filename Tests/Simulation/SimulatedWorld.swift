@@ -53,6 +53,8 @@ package final class SimulatedWorld {
   package internal(set) var now = Instant(nanoseconds: 1_000_000_000)
   package internal(set) var machine: SidecarMachine?
   var generation = 0
+  /// The first daemon on this kernel.
+  var firstGeneration = 0
   var isReady = false
   var isResting = false
   var settings: SidecarSettings?
@@ -74,6 +76,8 @@ package final class SimulatedWorld {
   var asked: [UInt64: Asked] = [:]
   var nextClient: UInt64 = 1
   var told: [Told] = []
+  /// When a commit last left a lease of the address in place: a change of the policy may take it before the reply that it let go has left.
+  var lastHeld: [IPAddress: Instant] = [:]
   var changes: [(connection: UInt64, policy: NaivePolicy)] = []
   var changesAsked = 0
   var readings: Set<UInt64> = []
@@ -86,13 +90,15 @@ package final class SimulatedWorld {
   var effectsInStep = 0
   var isFed = false
 
-  var trace = Trace()
+  var trace: Trace
   package var counts = RunCounts()
   package internal(set) var violation: Violation?
 
   package init(
-    seed: UInt64, plan: FaultPlan, options: RunOptions, policy: NaivePolicy? = nil, sabotage: Sabotage? = nil
+    seed: UInt64, plan: FaultPlan, options: RunOptions, policy: NaivePolicy? = nil, sabotage: Sabotage? = nil,
+    linesMax: Int = 50
   ) {
+    trace = Trace(linesMax: linesMax)
     let root = SeededGenerator(seed: seed)
     self.seed = seed
     self.plan = plan
@@ -198,7 +204,8 @@ package final class SimulatedWorld {
     case .event(let generation, let event): if generation == self.generation { feed(event) }
     case .disk(let generation): if generation == self.generation { diskFinished() }
     case .commit(let generation, let id, let transaction, let asked):
-      // A transaction that is on its way reaches the kernel even when its daemon dies.
+      // A transaction that is on its way reaches the kernel even when its daemon dies, but not the machine.
+      guard generation >= firstGeneration || generation < 0 else { break }
       let outcome = commit(transaction, asked: asked)
       if generation == self.generation {
         later(.microseconds(Int64(kernelGenerator.number(1...100_000))), .kernelCommitted(id, outcome))

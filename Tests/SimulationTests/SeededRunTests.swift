@@ -13,10 +13,13 @@ import Testing
     return (0..<(count ?? 1)).map { start &+ $0 }
   }()
 
+  /// `SALLYPORT_SIM_LINES`: how many of the last events a failure shows.
+  static let lines = ProcessInfo.processInfo.environment["SALLYPORT_SIM_LINES"].flatMap { Int($0) } ?? 50
+
   @Test func everySeedKeepsEveryInvariantAndRepeats() {
     var failed = 0
     for seed in Self.seeds {
-      let report = SeededRun.run(seed: seed)
+      let report = SeededRun.run(seed: seed, linesMax: Self.lines)
       if report.violation != nil {
         failed += 1
         if failed <= 20 { Issue.record("\(report.description)") }
