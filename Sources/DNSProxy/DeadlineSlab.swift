@@ -5,7 +5,6 @@ import Timekeeping
 /// without a heap.
 struct DeadlineSlab<Element: Sendable>: Sendable {
   private struct Slot: Sendable {
-    var element: Element?
     var deadline = Instant(nanoseconds: 0)
     /// Guards against a handle that outlived its element.
     var generation: UInt32 = 0
@@ -15,6 +14,8 @@ struct DeadlineSlab<Element: Sendable>: Sendable {
   }
 
   private var slots: [Slot] = []
+  /// Beside the slots, so that nothing is copied to read a link.
+  private var elements: [Element?] = []
   private var first = -1
   private var last = -1
   private var free = -1
@@ -22,7 +23,7 @@ struct DeadlineSlab<Element: Sendable>: Sendable {
 
   var nextDeadline: Instant? { first < 0 ? nil : slots[first].deadline }
 
-  mutating func insert(_ element: Element, deadline: Instant) -> UInt64 {
+  mutating func insert(_ element: consuming Element, deadline: Instant) -> UInt64 {
     let index: Int
     if free >= 0 {
       index = free
@@ -30,8 +31,9 @@ struct DeadlineSlab<Element: Sendable>: Sendable {
     } else {
       index = slots.count
       slots.append(Slot())
+      elements.append(nil)
     }
-    slots[index].element = element
+    elements[index] = consume element
     slots[index].deadline = deadline
     var after = last
     while after >= 0, slots[after].deadline > deadline { after = slots[after].previous }
@@ -43,15 +45,15 @@ struct DeadlineSlab<Element: Sendable>: Sendable {
   subscript(_ handle: UInt64) -> Element? {
     let index = Int(handle & 0xffff_ffff)
     guard index < slots.count, slots[index].generation == UInt32(handle >> 32) else { return nil }
-    return slots[index].element
+    return elements[index]
   }
 
   /// Whether the handle's element is there and satisfies `isWanted`, without a copy of it.
   @inline(__always)
   func holds(_ handle: UInt64, where isWanted: (borrowing Element) -> Bool) -> Bool {
     let index = Int(handle & 0xffff_ffff)
-    guard index < slots.count, slots.span[index].generation == UInt32(handle >> 32) else { return false }
-    switch slots.span[index].element {
+    guard index < slots.count, slots[index].generation == UInt32(handle >> 32) else { return false }
+    switch elements.span[index] {
     case .some(let element): return isWanted(element)
     case nil: return false
     }
@@ -75,7 +77,7 @@ struct DeadlineSlab<Element: Sendable>: Sendable {
     var found: [UInt64] = []
     var index = first
     while index >= 0 {
-      if let element = slots[index].element, isWanted(element) {
+      if let element = elements[index], isWanted(element) {
         found.append(UInt64(slots[index].generation) << 32 | UInt64(index))
       }
       index = slots[index].next
@@ -85,7 +87,7 @@ struct DeadlineSlab<Element: Sendable>: Sendable {
 
   private mutating func take(_ index: Int) -> Element? {
     // Moved, not copied: an element holds a dozen references.
-    guard let element = slots[index].element.take() else { return nil }
+    guard let element = elements[index].take() else { return nil }
     slots[index].generation &+= 1
     let (previous, next) = (slots[index].previous, slots[index].next)
     if previous >= 0 { slots[previous].next = next } else { first = next }

@@ -18,6 +18,9 @@ import Transport
 /// What must be before the first event, in this order: signals, the kernel's sockets and features, the state directory, then the privileges go, then everything else that is opened.
 /// Sockets that carry the daemon's own traffic are made after the change of uid: the kernel knows a socket by the uid that made it.
 struct Startup {
+  /// What goes to the audit file at once, at most: 1 MiB.
+  private static let fileBodyMax = 1 << 20
+
   private let configuration: Configuration
   private let policy: InitialPolicy
   private let log: Log
@@ -217,6 +220,11 @@ struct Startup {
     var settings = ForwarderSettings(
       sink: sink, usesToken: configuration.hub != nil && configuration.hubCredential != .none)
     settings.bodyMax = Int(clamping: configuration.hubBodyMax.octets)
+    if configuration.hub == nil {
+      // A file has no limit of its own, and each body is a sync: under load few large ones cost less than many small ones.
+      settings.bodyMax = Self.fileBodyMax
+      settings.eventsMax = Self.fileBodyMax / 512
+    }
     settings.flushInterval = configuration.flushInterval
     return settings
   }

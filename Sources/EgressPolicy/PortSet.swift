@@ -18,7 +18,11 @@ package struct PortSet: Hashable, Sendable {
     self.otherProtocols = otherProtocols
   }
 
-  package var isEverything: Bool { self == .everything }
+  /// Asked for every answer, so without the arrays of `everything`.
+  package var isEverything: Bool {
+    otherProtocols && tcp.count == 1 && udp.count == 1 && tcp[0] == Self.allPorts && udp[0] == Self.allPorts
+  }
+  private static var allPorts: ClosedRange<UInt16> { 0...65535 }
   package var isEmpty: Bool { tcp.isEmpty && udp.isEmpty && !otherProtocols }
 
   package func contains(port: UInt16, of transport: TransportProtocol) -> Bool {

@@ -53,12 +53,13 @@ package struct RuleSet: Sendable {
   /// addresses do not matter here.
   package func decide(_ name: DomainName, at now: WallTime) -> NameDecision {
     var left = PortSet.everything
+    let lists = index.lists
     for rule in merged(index.rules(named: name), index.everything) {
       let (list, at) = index.place(rule)
-      let condition = index.lists.span[list].condition(at)
+      let condition = lists.span[list].condition(at)
       if let expiresAt = condition?.expiresAt, expiresAt <= now { continue }
       let ports = condition?.ports ?? .everything
-      if index.lists.span[list].action(at) == .allow {
+      if lists.span[list].action(at) == .allow {
         if left.isEverything || !left.intersection(ports).isEmpty {
           return NameDecision(isAllowed: true, rule: reference(rule))
         }
@@ -112,12 +113,14 @@ package struct RuleSet: Sendable {
   func verdicts(of rules: [UInt32], ignoringNameAllows: Bool, at now: WallTime) -> [PortVerdict] {
     var left = PortSet.everything
     var verdicts: [PortVerdict] = []
+    let lists = index.lists
     for rule in rules {
       let (list, at) = index.place(rule)
-      let condition = index.lists.span[list].condition(at)
+      let condition = lists.span[list].condition(at)
       if let expiresAt = condition?.expiresAt, expiresAt <= now { continue }
-      let isByName = index.lists.span[list].kind(at) == .name || index.lists.span[list].kind(at) == .wildcard
-      if ignoringNameAllows, isByName, index.lists.span[list].action(at) == .allow { continue }
+      let kind = lists.span[list].kind(at)
+      let isByName = kind == .name || kind == .wildcard
+      if ignoringNameAllows, isByName, lists.span[list].action(at) == .allow { continue }
       let rulePorts = condition?.ports ?? .everything
       let ports = rulePorts.isEverything ? left : left.intersection(rulePorts)
       guard !ports.isEmpty else { continue }

@@ -78,7 +78,8 @@ extension Firewall {
   ) {
     if staging.rewrites { staging.grants = grants.keys.sorted() }
     for id in staging.grants {
-      guard let grant = grants[id] else { continue }
+      guard let place = grants.index(forKey: id) else { continue }
+      let grant = grants.values[place]
       let isWanted = grant.isWanted(at: now)
       let left = grant.ruleEnds.map { max($0 - now, .milliseconds(1)) }
       if staging.rewrites {
@@ -91,8 +92,8 @@ extension Firewall {
         destroyed.append(SetElement([hostOrderBytes(id)]), to: .grants)
       }
       staging.journal.append(.grant(id, grant))
-      grants[id]?.isHeld = isWanted
-      grants[id]?.heldUntil = isWanted ? grant.ruleEnds : nil
+      grants.values[place].isHeld = isWanted
+      grants.values[place].heldUntil = isWanted ? grant.ruleEnds : nil
     }
   }
 

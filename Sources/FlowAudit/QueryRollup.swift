@@ -38,18 +38,17 @@ package struct QueryRollup: Sendable {
     if let nextDeadline, nextDeadline <= now { deadlineReached(at: now, into: &drafts) }
     let key = hash(draft)
     if let serial = serials[key] {
-      var isRepeat: Bool?
+      // Looked at in place: a copy of a window counts a dozen references.
+      var isRepeat = false
       windows.update(serial) { window in
         isRepeat = window.draft.isRepeated(by: draft)
-        guard isRepeat == true else { return }
+        guard isRepeat else { return }
         if window.count == 0 { window.startedAt = draft.startedAt }
         window.count += draft.count
         window.draft = draft
       }
-      if let isRepeat {
-        if !isRepeat { drafts.append(draft) }
-        return !isRepeat
-      }
+      if !isRepeat { drafts.append(draft) }
+      return !isRepeat
     }
     if windows.count >= Self.windowsMax { endOldest(into: &drafts) }
     let deadline = now + Self.window
