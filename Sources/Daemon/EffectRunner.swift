@@ -68,7 +68,7 @@ final class EffectRunner {
       if !upstreams.send(query, at: now.instant) {
         body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: query.isTCP))
       }
-    case .reply(let reply): names.send(reply)
+    case .reply(let reply): names.send(reply, at: now.instant)
 
     case .spool(let effect): if let event = storage.perform(effect) { body(event) }
     case .readSpool(let read): body(.spoolRead(read, storage.read(read)))
@@ -89,7 +89,7 @@ final class EffectRunner {
     case .forgetToken: credentials?.forget()
 
     case .respond(let connection, let response):
-      api.respond(connection, response, at: now.instant) { body(.requestReceived($0, $1)) }
+      api.respond(connection, response, at: now.instant)
 
     case .log(let entry): log.write(entry)
     case .ready: log.info("enforcing")

@@ -46,8 +46,10 @@ struct EventLoop: ~Copyable {
       runner.names.flush()
       if let end = runner.end { return end }
       let deadline = min(machine.nextDeadline ?? nextSweep, nextSweep)
-      let events = try poll.wait(timeout: deadline - now.instant)
+      let timeout = runner.api.hasWork ? .zero : deadline - SystemTime.instant()
+      let events = try poll.wait(timeout: timeout)
       now = SystemTime.now()
+      runner.api.goOn(at: now.instant) { feed(.requestReceived($0, $1), at: now) }
       for event in events { dispatch(event, at: now) }
       if let due = machine.nextDeadline, due <= now.instant { feed(.deadlineReached, at: now) }
       feed(.turnEnded, at: now)
@@ -101,7 +103,7 @@ struct EventLoop: ~Copyable {
       if event.writable { runner.names.write(number) }
       if readable { runner.names.read(number, at: now.instant) { feed(.queryReceived($0), at: now) } }
     case .apiStream(let number):
-      if event.writable { runner.api.write(number) }
+      if event.writable { runner.api.write(number, at: now.instant) }
       if readable { runner.api.read(number, at: now.instant) { feed(.requestReceived($0, $1), at: now) } }
     case .upstreamStream(let number):
       runner.upstreams.progress(number, writable: event.writable, readable: readable, at: now.instant) {
@@ -124,8 +126,8 @@ struct EventLoop: ~Copyable {
 
   private mutating func sweep(at now: Instant) {
     nextSweep = now + Self.sweepInterval
-    runner.names.closeIdle(at: now)
-    runner.api.closeIdle(at: now)
+    runner.names.sweep(at: now)
+    runner.api.sweep(at: now)
     runner.upstreams.closeIdle(at: now, after: upstreamPatience)
   }
 }

@@ -98,11 +98,11 @@ struct Startup {
     let monitor = try required("conntrack events") { () throws(NetlinkError) in try ConntrackMonitor.open() }
     let listen = dnsEndpoints()
     guard !listen.isEmpty else { throw StartupFailure("SALLYPORT_DNS_LISTEN: no address can be listened on") }
-    let names = try required("SALLYPORT_DNS_LISTEN") { () throws(Errno) in try DNSServer(listen, poll) }
+    let names = try required("SALLYPORT_DNS_LISTEN") { () throws(Errno) in try DNSServer(listen, poll, log) }
     let apiSettings = PolicyAPISettings(
       token: configuration.apiToken.map { Array($0.text.utf8) }, limits: InitialPolicy.limits(configuration))
     let api = try required("SALLYPORT_API_LISTEN") { () throws(Errno) in
-      try APIServer(configuration.apiListen, apiSettings, poll)
+      try APIServer(configuration.apiListen, apiSettings, poll, log)
     }
     let storage = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in try Storage(state) }
     let settings = sidecarSettings(listen, mark, apiSettings, &random)
