@@ -1,5 +1,6 @@
 import Addressing
 import DNSProxy
+import DNSWire
 import LinuxIO
 import Sidecar
 import Timekeeping
@@ -84,6 +85,8 @@ final class DNSServer {
     guard !stream.connection.isBroken else { return close(number) }
     stream.reader.receive(octets)
     while let message = stream.reader.next() {
+      // What is no message is never answered (RFC 1035 §4.1.1: twelve octets of header).
+      guard message.count >= Header.length else { continue }
       // Whole queries count and not octets: one that sends an octet now and then is silent.
       stream.connection.lastActivity = now
       stream.owed += 1
