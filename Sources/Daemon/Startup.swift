@@ -31,6 +31,7 @@ struct Startup {
   private let kernel: NftablesSocket
   private let conntrack: ConntrackTable
   private let state: Directory
+  private let audit: LineSink
   private let ownUser: UInt32
   private var notices: [String]
 
@@ -51,8 +52,8 @@ struct Startup {
     state = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in
       try Directory(configuration.stateDirectory, create: true)
     }
-    if let file = configuration.auditFile, file != "-" {
-      _ = try required("SALLYPORT_AUDIT_FILE") { () throws(Errno) in try File(appending: file) }
+    audit = try required("SALLYPORT_AUDIT_FILE") { () throws(Errno) in
+      try LineSink(configuration.hub == nil ? configuration.auditFile ?? "-" : "-")
     }
     ownUser = configuration.runAs
     try Self.takeUser(configuration, state)
@@ -77,13 +78,7 @@ struct Startup {
     try required("SALLYPORT_STATE_DIR") { () throws(Errno) in
       try state.changeOwner(user: user, group: user)
       try state.changeMode(0o700)
-      for name in try state.list() { try state.changeOwner(of: name, user: user, group: user) }
-    }
-    if let file = configuration.auditFile, file != "-", let slash = file.lastIndex(of: "/") {
-      try required("SALLYPORT_AUDIT_FILE") { () throws(Errno) in
-        let folder = try Directory(slash == file.startIndex ? "/" : String(file[..<slash]))
-        try folder.changeOwner(of: String(file[file.index(after: slash)...]), user: user, group: user)
-      }
+      try giveAway(state, to: user)
     }
     try required("SALLYPORT_RUN_AS") { () throws(ProcessIdentity.DropFailure) in
       try ProcessIdentity.drop(to: user, keeping: [.networkAdministration])
@@ -92,6 +87,16 @@ struct Startup {
 
   func logNotices() {
     for notice in notices { log.warning(notice) }
+  }
+
+  /// The files of an earlier run under another uid too; never what a link leads to.
+  private static func giveAway(_ directory: Directory, to user: UInt32, depth: Int = 0) throws(Errno) {
+    for name in try directory.list() {
+      try directory.changeOwner(of: name, user: user, group: user)
+      // The spool and its quarantine: what lies deeper is not ours.
+      guard depth < 2, name == "spool" || name == "quarantine" else { continue }
+      if let inner = try? Directory(name, in: directory) { try giveAway(inner, to: user, depth: depth + 1) }
+    }
   }
 
   mutating func run() throws(StartupFailure) -> Int32 {
@@ -111,7 +116,7 @@ struct Startup {
     let settings = sidecarSettings(listen, mark, apiSettings, &random)
     let delivery = try required("delivery") { () throws(Errno) in
       try DeliveryWorker(
-        hub: configuration.hub, target: settings.forwarder.sink.target, auditFile: configuration.auditFile,
+        hub: configuration.hub, target: settings.forwarder.sink.target, audit: audit,
         authorityFile: configuration.authorityFile, mark: mark)
     }
     let runner = EffectRunner(

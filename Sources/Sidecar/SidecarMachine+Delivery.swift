@@ -109,6 +109,7 @@ extension SidecarMachine {
     delivery.lookup = nil
     guard let batch = delivery.waiting else { return }
     delivery.waiting = nil
+    emit(.log(LogEntry(.warning, "the hub's address cannot be had; it is tried again", [("reason", reason)])))
     perform(
       forwarder.delivered(batch.id, .notConnected(reason: reason), at: now, using: &generator), at: now,
       using: &generator)
