@@ -19,6 +19,12 @@ extension Firewall {
       .compactMap { names[$0.name]?.name }.sorted()
   }
 
+  /// The DNS session that told this address last under this grant; nil when no lease of it stands.
+  package func querySession(mark: UInt32, address: IPAddress) -> UInt64? {
+    let lease = addresses[address]?.leases.first { lease in lease.parts.contains { $0.grant == mark } }
+    return lease.flatMap { $0.session == 0 ? nil : $0.session }
+  }
+
   /// The last name whose lease of this address ended, and when; nil when none did, or when it is forgotten.
   package func lastLease(of address: IPAddress) -> (name: DomainName, endedAt: Moment)? {
     endedLeases[address].map { ($0.name, $0.endedAt) }
@@ -36,6 +42,18 @@ extension Firewall {
     guard grants[mark] != nil else { return }
     grants[mark]?.flows += 1
     grants[mark]?.lingersUntil = nil
+  }
+
+  /// A live flow that was there before us, or whose beginning was missed: its address may have no lease any more, and a later change must still find it.
+  package mutating func flowAdopted(_ mark: UInt32, to destination: Endpoint, _ transport: TransportProtocol) {
+    flowOpened(mark)
+    let ports: PortSet
+    switch transport {
+    case .tcp: ports = PortSet(tcp: [destination.port...destination.port], udp: [], otherProtocols: false)
+    case .udp: ports = PortSet(tcp: [], udp: [destination.port...destination.port], otherProtocols: false)
+    default: ports = PortSet(tcp: [], udp: [], otherProtocols: true)
+    }
+    grants[mark]?.remember(adopted: destination.address, ports)
   }
 
   /// It ended: the entry is gone from conntrack.

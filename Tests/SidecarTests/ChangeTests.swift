@@ -100,8 +100,6 @@ import Timekeeping
     scene.ask("api.example.com", id: 7)
     scene.settleCommit(.committed)
     let contents = try #require(scene.replies.last.flatMap { replyContents($0.bytes) })
-    withKnownIssue("the policy that was answered 500 stays in force when the kernel refuses to take it back") {
-      #expect(contents.code == 0)
-    }
+    #expect(contents.code == 0)
   }
 }
