@@ -80,7 +80,8 @@ let package = Package(
     .executableTarget(
       name: "sallyport",
       dependencies: [
-        "Addressing", "Configuration", "Daemon", "DNSWire", "EgressPolicy", "FlowAudit", "JSONText", "LinuxIO", "Sidecar",
+        "Addressing", "Configuration", "Daemon", "DNSWire", "EgressPolicy", "FlowAudit", "JSONText", "LinuxIO",
+        "Sidecar",
         "Timekeeping", "Transport",
       ], swiftSettings: settings),
     .executableTarget(

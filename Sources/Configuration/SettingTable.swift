@@ -18,7 +18,7 @@ package enum SettingTable {
       noEffectYet: "observe comes with observe mode; until then everything is enforced"),
     Setting(
       "SALLYPORT_MAX_RULES", .count, "4096", "most rules of a policy; 0 is no limit",
-      noEffectYet: "comes with the limits of the control API", openSandbox: "OPENSANDBOX_EGRESS_MAX_RULES"),
+      openSandbox: "OPENSANDBOX_EGRESS_MAX_RULES"),
   ]
 
   private static let dns = [

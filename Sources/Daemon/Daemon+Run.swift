@@ -17,9 +17,9 @@ package enum Daemon {
   ///
   /// - Returns: the exit code of contract §1: 0 after a clean stop, 3 when enforcement cannot be had.
   package static func run(_ configuration: Configuration, _ policy: InitialPolicy, log: Log) -> Int32 {
-    for notice in configuration.notices { log.warning(notice) }
     do throws(StartupFailure) {
       var startup = try Startup(configuration, policy, log)
+      startup.logNotices()
       return try startup.run()
     } catch {
       log.error("enforcement cannot be had", [("missing", error.description)])

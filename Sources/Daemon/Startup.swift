@@ -36,6 +36,9 @@ struct Startup {
     self.policy = policy
     self.log = log
     notices = configuration.notices
+    if !policy.always.skipLog.isEmpty {
+      notices.append("log_skip.always has no effect yet: every decision is on the record")
+    }
     signals = try required("signals") { () throws(Errno) in try SignalDescriptor() }
     guard ProcessIdentity.has(.networkAdministration) else {
       throw StartupFailure("CAP_NET_ADMIN: add NET_ADMIN to the container's capabilities")
@@ -82,6 +85,10 @@ struct Startup {
     try required("SALLYPORT_RUN_AS") { () throws(ProcessIdentity.DropFailure) in
       try ProcessIdentity.drop(to: user, keeping: [.networkAdministration])
     }
+  }
+
+  func logNotices() {
+    for notice in notices { log.warning(notice) }
   }
 
   mutating func run() throws(StartupFailure) -> Int32 {

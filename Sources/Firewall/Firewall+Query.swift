@@ -38,6 +38,18 @@ extension Firewall {
     grants[mark]?.lingersUntil = nil
   }
 
+  /// A live flow that was there before us, or whose beginning was missed: its address may have no lease any more, and a later change must still find it.
+  package mutating func flowAdopted(_ mark: UInt32, to destination: Endpoint, _ transport: TransportProtocol) {
+    flowOpened(mark)
+    let ports: PortSet
+    switch transport {
+    case .tcp: ports = PortSet(tcp: [destination.port...destination.port], udp: [], otherProtocols: false)
+    case .udp: ports = PortSet(tcp: [], udp: [destination.port...destination.port], otherProtocols: false)
+    default: ports = PortSet(tcp: [], udp: [], otherProtocols: true)
+    }
+    grants[mark]?.remember(adopted: destination.address, ports)
+  }
+
   /// It ended: the entry is gone from conntrack.
   package mutating func flowClosed(_ mark: UInt32, at now: Moment) {
     self.now = now.instant

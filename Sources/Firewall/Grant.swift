@@ -62,6 +62,15 @@ struct Grant: Sendable {
     return true
   }
 
+  /// Joins the ports of one address, since flows are remembered one by one.
+  mutating func remember(adopted address: IPAddress, _ ports: PortSet) {
+    if let place = former.firstIndex(where: { $0.address == address }) {
+      former[place].ports = former[place].ports.union(ports)
+    } else {
+      remember(address, ports)
+    }
+  }
+
   mutating func remember(_ address: IPAddress, _ ports: PortSet) {
     if former.contains(where: { $0.address == address && $0.ports == ports }) { return }
     if former.count == Self.formerAddressesMax {

@@ -161,7 +161,7 @@ package struct ChainDefinition: Hashable, Sendable {
   }
 
   package enum Hook: String, Hashable, Sendable {
-    case prerouting, input, output, postrouting
+    case prerouting, input, forward, output, postrouting
   }
 
   /// Where a base chain hangs and what happens at its end.

@@ -12,7 +12,7 @@ extension Ruleset {
   private static let linkLocalControl: [UInt8] = [131, 132, 133, 134, 135, 136, 143]
 
   /// Chains that others jump to come first.
-  var chains: [RuleChain] { [refuse, judge, permitPort, permit, steer, out, last, into] }
+  var chains: [RuleChain] { [refuse, judge, permitPort, permit, steer, out, through, last, into] }
 
   /// The mark says why the flow is denied. TCP and UDP go where nobody listens: refused at once, and the flow with its original destination is
   /// an ordinary conntrack entry. Others have no such place and end at `out`.
@@ -166,6 +166,13 @@ extension Ruleset {
       chain.add(
         .connectionState(.new), .protocols(Self.portProtocols), .counter, .drop, counting: .droppedIn)
     }
+    return chain
+  }
+
+  /// What the pod only forwards, for a network namespace made inside it, met none of the other chains: it would be a way out.
+  private var through: RuleChain {
+    var chain = RuleChain(.through, .init(kind: .filter, hook: .forward, priority: 0, drops: parameters.enforces))
+    chain.add(.counter)
     return chain
   }
 

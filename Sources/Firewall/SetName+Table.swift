@@ -45,6 +45,8 @@ extension ChainName {
   package static let out = Self(rawValue: "out")
   /// filter, prerouting, before connection tracking: what peers of cut flows still send.
   package static let last = Self(rawValue: "last")
+  /// filter, forward: nothing passes through the pod.
+  package static let through = Self(rawValue: "through")
   /// filter, input: what may begin a flow from outside.
   package static let into = Self(rawValue: "in")
 }

@@ -73,6 +73,7 @@ extension ChainDefinition.Hook {
     switch self {
     case .prerouting: 0
     case .input: 1
+    case .forward: 2
     case .output: 3
     case .postrouting: 4
     }

@@ -177,6 +177,8 @@ extension SidecarMachine {
     recordDropped(
       RecordsDroppedDraft(count: 1, sequences: record.sequence...record.sequence, reason: text), at: now,
       using: &generator)
+    // Written before the acknowledgement that passes the record: a crash between the two must not lose the report.
+    flushEvidence(at: now, using: &generator)
   }
 
   mutating func tokenUnavailable(_ reason: String) {

@@ -183,7 +183,7 @@ extension SidecarMachine {
     var drafts: [QueryDraft] = []
     queries.flush(into: &drafts)
     for draft in drafts { stage(audit.seal(draft, at: now.wall, using: &generator)) }
-    setRoom(false, at: now)
+    if settings.audit.failsClosed { setRoom(false, at: now) }
   }
 
   private mutating func forgetStaged() {

@@ -47,10 +47,12 @@ extension SidecarMachine {
     } else {
       tracker.resynchronise(dump, at: now, into: &actions) { attributor.attribute($0, at: now) }
     }
+    var marks: [FlowTuple: UInt32] = [:]
+    for event in dump where FlowMark.isGrant(event.mark) { marks[event.original] = event.mark }
     for case .record(let draft) in actions where draft.stage == .open {
       // A flow that we learn of late holds its grant from now on.
-      if let mark = dump.first(where: { $0.original == draft.tuple })?.mark, FlowMark.isGrant(mark) {
-        firewall.flowOpened(mark)
+      if let mark = marks[draft.tuple] {
+        firewall.flowAdopted(mark, to: draft.tuple.destination, draft.tuple.transport)
       }
     }
     perform(actions, at: now, using: &generator)

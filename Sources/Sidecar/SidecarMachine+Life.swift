@@ -134,6 +134,7 @@ extension SidecarMachine {
     if gate.deadlineReached(at: now.instant) {
       emit(.log(LogEntry(.error, "the audit lease ran out: new flows are denied until the hub takes records")))
     }
+    retryUndoing(at: now)
     if let expiry = life.policyExpiry, expiry <= now.instant, change.underWay == nil {
       firewall.replacePolicy(policy, at: now)
       schedulePolicyExpiry(at: now)
@@ -195,7 +196,8 @@ extension SidecarMachine {
   /// A stop is complete when the hub has everything, or when its time is over: the rest stays in the spool. The rules stay in any case.
   private mutating func endIfDrained(at now: Moment) {
     guard case .draining(let until) = phase else { return }
-    guard spool.unacknowledgedCount == 0 || until <= now.instant else { return }
+    let isStored = evidence.records.isEmpty && evidence.lastTicket == evidence.settledTicket
+    guard isStored && spool.unacknowledgedCount == 0 || until <= now.instant else { return }
     for effect in spool.flush(at: now) { emit(.spool(effect)) }
     phase = .ended
     emit(.stop)

@@ -32,6 +32,8 @@ struct ChangeState: Sendable {
     var flowsCut = 0
     /// Why a change is undone; nil for a change.
     var undoing: (connection: UInt64, reason: String, form: ErrorForm)?
+    /// The kernel refused to take the policy back: when it is asked again.
+    var retryAt: Instant?
   }
 
   var underWay: UnderWay?
@@ -44,6 +46,8 @@ struct ChangeState: Sendable {
   static let file = "policy.json"
   /// Changes that may wait for the one under way: 64, more than the connections the API serves at a time need.
   static let waitingMax = 64
+  /// How long to wait before the kernel is asked again to take a policy back: 250 ms, as the spool's retries.
+  static let retryDelay = TimeSpan.milliseconds(250)
 }
 
 /// A change of policy (R3): the kernel holds it, what it revokes is cut, it is kept and on the record; only then it is answered.
@@ -81,7 +85,8 @@ extension SidecarMachine {
   mutating func changeLeft(
     with transaction: StagedTransaction?, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
-    guard var underWay = change.underWay, underWay.step == .kernel, underWay.transaction == nil else { return }
+    guard var underWay = change.underWay, underWay.step == .kernel, underWay.transaction == nil, underWay.retryAt == nil
+    else { return }
     if let transaction {
       underWay.transaction = transaction.id
       change.underWay = underWay
@@ -195,17 +200,29 @@ extension SidecarMachine {
   private mutating func refuseChange(
     _ reason: String, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
-    guard let underWay = change.underWay else { return }
+    guard var underWay = change.underWay else { return }
+    guard underWay.undoing == nil else {
+      // What was answered with a failure must not stay in force: it is asked for until the kernel takes it.
+      emit(.log(LogEntry(.error, "the kernel refused to take a policy back; it is asked again", [("reason", reason)])))
+      underWay.transaction = nil
+      underWay.retryAt = now.instant + ChangeState.retryDelay
+      change.underWay = underWay
+      return
+    }
     emit(.log(LogEntry(.error, "the kernel refused a policy; the old one holds", [("reason", reason)])))
     recordChange(underWay, refusal: reason, at: now, using: &generator)
     policy = underWay.old
     if let asked = underWay.request {
       evidence.replies.append(
         .respond(asked.connection, .changeRefused(.kernel(reason), form: asked.request.form)))
-    } else if let undoing = underWay.undoing {
-      evidence.replies.append(.respond(undoing.connection, .changeRefused(.store(undoing.reason), form: undoing.form)))
     }
     finishChange(at: now, using: &generator)
+  }
+
+  mutating func retryUndoing(at now: Moment) {
+    guard let due = change.underWay?.retryAt, due <= now.instant else { return }
+    change.underWay?.retryAt = nil
+    firewall.replacePolicy(policy, at: now)
   }
 
   private mutating func finishUndoing(at now: Moment, using generator: inout some RandomNumberGenerator) {

@@ -141,7 +141,7 @@ package struct SidecarMachine: Sendable {
       var earliest: Instant?
       for deadline in [
         proxy.nextDeadline, firewall.nextDeadline, tracker.nextDeadline, queries.nextDeadline, spool.nextDeadline,
-        forwarder.nextDeadline, life.nextHeartbeat, policyDeadline, gate.nextDeadline, drainDeadline,
+        forwarder.nextDeadline, life.nextHeartbeat, policyDeadline, undoDeadline, gate.nextDeadline, drainDeadline,
       ] {
         guard let deadline else { continue }
         earliest = earliest.map { min($0, deadline) } ?? deadline
@@ -149,6 +149,8 @@ package struct SidecarMachine: Sendable {
       return earliest
     }
   }
+
+  private var undoDeadline: Instant? { change.underWay?.retryAt }
 
   /// A change under way has its own policy's end noted when it is done; until then nothing is to be done at the old one's.
   private var policyDeadline: Instant? { change.underWay == nil ? life.policyExpiry : nil }

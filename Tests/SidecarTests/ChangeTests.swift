@@ -86,4 +86,20 @@ import Timekeeping
     let due = scene.machine.nextDeadline
     #expect(due.map { scene.now.instant < $0 } ?? false)
   }
+
+  @Test func aChangeThatCanBeNeitherKeptNorTakenBackDoesNotStayInForce() throws {
+    var scene = try leased()
+    scene.put(#"{"egress":[{"action":"allow","target":"203.0.113.9"}]}"#)
+    scene.settleCommit(.committed)
+    scene.handle(.flowsFound([]))
+    scene.handle(.flowsCut([]))
+    let id = try #require(scene.keeps.first)
+    scene.handle(.kept(id, .failed(reason: "ENOSPC")))
+    scene.endTurn()
+    scene.settleCommit(.refused(CommitRefusal(code: 12, change: nil, reason: "ENOMEM")))
+    scene.ask("api.example.com", id: 7)
+    scene.settleCommit(.committed)
+    let contents = try #require(scene.replies.last.flatMap { replyContents($0.bytes) })
+    #expect(contents.code == 0)
+  }
 }

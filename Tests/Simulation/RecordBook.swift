@@ -163,7 +163,8 @@ struct RecordBook {
   private func chainProblem() -> Violation? {
     var before: (key: Key, link: String)?
     for key in entries.keys.sorted() {
-      guard let entry = entries[key] else { continue }
+      // What may be gone says nothing of what came before it.
+      guard let entry = entries[key], entry.isDelivered || !entry.mayBeGone else { continue }
       let last = before.flatMap { $0.key.boot == key.boot ? $0 : nil }
       let lastSequence = last?.key.sequence ?? 0
       if key.sequence == lastSequence + 1 {
@@ -171,7 +172,9 @@ struct RecordBook {
         guard entry.link == wanted else {
           return Violation(.chainHolds, "record \(key) is not linked to the one before")
         }
-      } else if let lost = (lastSequence + 1..<key.sequence).first(where: { !isDropped($0) }) {
+      } else if let lost = (lastSequence + 1..<key.sequence).first(where: {
+        !isDropped($0) && entries[Key(boot: key.boot, sequence: $0)] == nil
+      }) {
         return Violation(.noRecordIsLost, "number \(lost) before \(key) was never written and is not reported")
       }
       before = (key, entry.link)

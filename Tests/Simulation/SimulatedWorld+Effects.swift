@@ -249,6 +249,8 @@ extension SimulatedWorld {
     if outcome != .ok { bytes = Array(bytes.prefix(SimulatedDisk.part(of: write, partial))) }
     let records = recordsWritten(bytes, isNewFile: write.offset == 0)
     if outcome == .ok { counts.records += records.count }
-    fail(book.wrote(records, in: write.name, isWhole: outcome == .ok, at: now))
+    // Behind a hole nothing counts as stored.
+    if outcome != .ok { holedFiles.insert(write.name) }
+    fail(book.wrote(records, in: write.name, isWhole: !holedFiles.contains(write.name), at: now))
   }
 }

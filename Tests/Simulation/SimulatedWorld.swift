@@ -87,6 +87,8 @@ package final class SimulatedWorld {
   var isMergeUnderWay = false
   var policyLoaded: NaivePolicy
   var diskBusyUntil = Instant(nanoseconds: 0)
+  /// Files in which a write has failed.
+  var holedFiles: Set<String> = []
   var effectsInStep = 0
   var isFed = false
 

@@ -226,8 +226,8 @@ zone:
         return [{**place, "body": json.loads(text)} for place, text in zip(places, self.record_bytes())]
 
     def records(self, kind=None, **fields):
-        """The records the hub accepted, of one kind and with these fields when given."""
-        found = [event["body"] for event in self.accepted()]
+        """The records the hub accepted, each once, of one kind and with these fields when given."""
+        found = {event["body"]["EventOriginalUid"]: event["body"] for event in self.accepted()}.values()
         return [r for r in found if (kind is None or r["SbxRecordKind"] == kind) and all(r.get(k) == v for k, v in fields.items())]
 
     def record_bytes(self):
