@@ -313,7 +313,7 @@ def main():
     try:
         tools.chmod(0o755)
         compile_tools(tools)
-        with Lab(zone=zone()) as lab:
+        with Lab(tag=f"bench{os.getpid()}", zone=zone()) as lab:
             write_queries(lab.folder)
             bench = Bench(lab, tools, options)
             for index in range(options.rounds):
