@@ -21,6 +21,9 @@ struct Startup {
   /// What goes to the audit file at once, at most: 1 MiB.
   private static let fileBodyMax = 1 << 20
 
+  /// How long the end waits for a slow disk: 2 s, which the usual grace of 30 s allows after the 5 s of the delivery.
+  private static let lastWritesPatience = TimeSpan.seconds(2)
+
   private let configuration: Configuration
   private let policy: InitialPolicy
   private let log: Log
@@ -98,11 +101,11 @@ struct Startup {
     let monitor = try required("conntrack events") { () throws(NetlinkError) in try ConntrackMonitor.open() }
     let listen = dnsEndpoints()
     guard !listen.isEmpty else { throw StartupFailure("SALLYPORT_DNS_LISTEN: no address can be listened on") }
-    let names = try required("SALLYPORT_DNS_LISTEN") { () throws(Errno) in try DNSServer(listen, poll) }
+    let names = try required("SALLYPORT_DNS_LISTEN") { () throws(Errno) in try DNSServer(listen, poll, log) }
     let apiSettings = PolicyAPISettings(
       token: configuration.apiToken.map { Array($0.text.utf8) }, limits: InitialPolicy.limits(configuration))
     let api = try required("SALLYPORT_API_LISTEN") { () throws(Errno) in
-      try APIServer(configuration.apiListen, apiSettings, poll)
+      try APIServer(configuration.apiListen, apiSettings, poll, log)
     }
     let storage = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in try Storage(state) }
     let settings = sidecarSettings(listen, mark, apiSettings, &random)
@@ -126,7 +129,9 @@ struct Startup {
     } catch {
       throw StartupFailure("the event loop: \(error)")
     }
-    storage.finish()
+    if let reason = storage.finish(within: Self.lastWritesPatience) {
+      log.error("the last writes to the state directory are not all on the disk", [("reason", reason)])
+    }
     if case .failed(let reason) = end { throw StartupFailure(reason + Self.missingFeatures()) }
     log.info("stopped; the rules stay and keep enforcing")
     return 0
