@@ -35,11 +35,13 @@ extension Firewall {
           latestChange = max(latestChange, old.changedIn)
           waits.append(address)
           isReachable = true
+          self.addresses[address]?.leases[place].session = session
           continue
         }
       }
       var isGranted = false
-      var lease = Lease(name: index, until: now.instant + wanted, order: leaseOrder, parts: [])
+      var lease = Lease(
+        name: index, until: now.instant + wanted, order: leaseOrder, session: session, parts: [])
       for verdict in policy.verdicts(name, address, at: now.wall) {
         guard verdict.rule.action == .allow else {
           if refusal == nil { refusal = .denied(verdict.rule) }

@@ -19,6 +19,12 @@ extension Firewall {
       .compactMap { names[$0.name]?.name }.sorted()
   }
 
+  /// The DNS session that told this address last under this grant; nil when no lease of it stands.
+  package func querySession(mark: UInt32, address: IPAddress) -> UInt64? {
+    let lease = addresses[address]?.leases.first { lease in lease.parts.contains { $0.grant == mark } }
+    return lease.flatMap { $0.session == 0 ? nil : $0.session }
+  }
+
   /// The last name whose lease of this address ended, and when; nil when none did, or when it is forgotten.
   package func lastLease(of address: IPAddress) -> (name: DomainName, endedAt: Moment)? {
     endedLeases[address].map { ($0.name, $0.endedAt) }

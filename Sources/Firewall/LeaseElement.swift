@@ -84,6 +84,8 @@ struct Lease: Hashable, Sendable {
   var until: Instant
   /// Grows with each leasing: the latest gives the mark.
   var order: UInt64
+  /// The DNS session that told the address last.
+  var session: UInt64 = 0
   var parts: [LeasePart]
 
   func end(of part: LeasePart) -> Instant { part.ruleEnds.map { min($0, until) } ?? until }

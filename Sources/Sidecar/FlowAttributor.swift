@@ -32,7 +32,8 @@ struct FlowAttributor {
       return FlowAttribution(
         .allow, name: grant.name?.description,
         names: firewall.names(leasing: destination, at: now.instant).map(\.description), rule: grant.rule.text,
-        querySession: grant.session == 0 ? nil : grant.session)
+        querySession: firewall.querySession(mark: mark, address: destination)
+          ?? (grant.session == 0 ? nil : grant.session))
     default: return FlowAttribution(.local)
     }
   }

@@ -1,6 +1,7 @@
 import LinuxIO
 import Synchronization
 import Testing
+import Timekeeping
 
 @Suite struct WorkerThreadTests {
   @Test func resultsComeInTheOrderOfTheirJobs() throws {
