@@ -12,10 +12,14 @@ extension AuditLog {
     text.append(Member.severity, text: draft.severity.rawValue)
     text.append(Member.resultDetails, text: draft.resultDetails)
     text.append(Member.originalDetails, text: draft.originalDetails)
-    text.append(FlowMember.session)
-    text.append(fixed.flowSession)
-    text.append(number: draft.session)
-    text.append(0x22)
+    if kind == .flowClose, let former = draft.formerSession {
+      text.append(FlowMember.session, text: former)
+    } else {
+      text.append(FlowMember.session)
+      text.append(fixed.flowSession)
+      text.append(number: draft.session)
+      text.append(0x22)
+    }
     text.append(FlowMember.direction, text: draft.attribution.verdict == .inbound ? "Inbound" : "Outbound")
     appendTuple(draft.tuple)
     appendAttribution(draft.attribution)
@@ -32,6 +36,7 @@ extension AuditLog {
       text.append(Member.additional)
       text.append(FlowMember.origin)
       text.append(text: draft.origin.rawValue)
+      if kind == .flowOpen { text.append(FlowMember.formerSession, text: draft.formerSession) }
       text.append(0x7d)
     }
     return seal(kind)
@@ -140,4 +145,5 @@ private enum FlowMember {
   static let receivedPackets = ",\"DstPackets\":"
   static let duration = ",\"NetworkDuration\":"
   static let origin = "{\"Origin\":"
+  static let formerSession = ",\"FormerSessionId\":"
 }

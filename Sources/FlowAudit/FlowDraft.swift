@@ -16,7 +16,7 @@ package struct FlowDraft: Hashable, Sendable {
     case seen = "Seen"
     /// It lived already when the daemon started.
     case adopted = "Adopted"
-    /// Its NEW event was lost and a dump of the kernel's table told of it.
+    /// Its NEW event was lost, or came while no daemon lived, and a dump of the kernel's table told of it.
     case recovered = "Recovered"
     /// The table of live flows was full: no `FlowUpdate` or `FlowClose` will follow.
     case untracked = "Untracked"
@@ -25,6 +25,8 @@ package struct FlowDraft: Hashable, Sendable {
   package var stage: Stage
   /// `NetworkSessionId` is made of the boot id and this number, the same in all records of a flow.
   package var session: UInt64
+  /// `NetworkSessionId` in the records of an earlier start of the daemon: an opening says that it goes on with that flow, a close closes that one.
+  package var formerSession: String?
   /// As the sender sent it, before any redirect.
   package var tuple: FlowTuple
   package var attribution: FlowAttribution
@@ -39,11 +41,12 @@ package struct FlowDraft: Hashable, Sendable {
   package var count: Int
 
   package init(
-    stage: Stage, session: UInt64, tuple: FlowTuple, attribution: FlowAttribution, origin: Origin = .seen,
+    stage: Stage, session: UInt64, formerSession: String? = nil, tuple: FlowTuple, attribution: FlowAttribution, origin: Origin = .seen,
     startedAt: WallTime, endedAt: WallTime, duration: TimeSpan = .zero, counters: FlowCounters? = nil, count: Int = 1
   ) {
     self.stage = stage
     self.session = session
+    self.formerSession = formerSession
     self.tuple = tuple
     self.attribution = attribution
     self.origin = origin

@@ -1,29 +1,9 @@
 import Timekeeping
 
-/// The kernel's table as a whole: at the start, after events were lost (ENOBUFS), and now and then for what ends without a word.
+/// The kernel's table as a whole: after events were lost (ENOBUFS), and now and then for what ends without a word.
 ///
 /// A dump is old when it is read: what began or ended since it was asked for is known better by the events, so neither counts as a difference.
 extension FlowTracker {
-  /// At the start: flows that live already get a `FlowOpen` of origin `Adopted`. What is over or was denied is the former daemon's to record.
-  package mutating func adopt(
-    _ dump: [ConntrackEvent], at now: Moment, into actions: inout [FlowAction],
-    attribute: (ConntrackEvent) -> FlowAttribution
-  ) {
-    for event in dump where flow(event.original, identifier: event.identifier) == nil {
-      let attribution = attribute(event)
-      switch attribution.verdict {
-      case .own, .local: continue
-      case .deny: settled.insert(event.original, identifier: event.identifier, at: now.instant)
-      case .allow, .inbound:
-        if event.tcpEnd != nil {
-          settled.insert(event.original, identifier: event.identifier, at: now.instant)
-        } else {
-          open(event, attribution, .adopted, at: now, into: &actions)
-        }
-      }
-    }
-  }
-
   /// A dump is asked for now; `resynchronise` follows with it.
   package mutating func dumpBegins(at now: Moment) {
     dumpBegan = now.instant
@@ -72,7 +52,7 @@ extension FlowTracker {
     recover(event, attribute(event), at: now, into: &actions)
   }
 
-  private mutating func recover(
+  mutating func recover(
     _ event: ConntrackEvent, _ attribution: FlowAttribution, at now: Moment, into actions: inout [FlowAction]
   ) {
     switch attribution.verdict {
@@ -81,7 +61,8 @@ extension FlowTracker {
       if settled.hasOverflowed {
         sums.unreconciled += 1
       } else {
-        deny(event.original, attribution: attribution, count: 1, at: now, into: &actions)
+        deny(
+          event.original, attribution: attribution, count: 1, origin: .recovered, at: now, into: &actions)
       }
       settled.insert(event.original, identifier: event.identifier, at: now.instant)
     case .allow, .inbound:

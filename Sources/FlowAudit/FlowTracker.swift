@@ -59,13 +59,14 @@ package struct FlowTracker: Sendable {
 
   /// Denied packets that never made an entry, told by NFLOG or a counter. `attribution` must deny.
   package mutating func deny(
-    _ tuple: FlowTuple, attribution: FlowAttribution, count: Int, at now: Moment, into actions: inout [FlowAction]
+    _ tuple: FlowTuple, attribution: FlowAttribution, count: Int, origin: FlowDraft.Origin = .seen, at now: Moment,
+    into actions: inout [FlowAction]
   ) {
     guard case .deny(let reason) = attribution.verdict, count > 0 else { return }
     sums.denied += UInt64(count)
     let draft = FlowDraft(
-      stage: .denied(reason), session: nextSession(), tuple: tuple, attribution: attribution, startedAt: now.wall,
-      endedAt: now.wall, count: count)
+      stage: .denied(reason), session: nextSession(), tuple: tuple, attribution: attribution, origin: origin,
+      startedAt: now.wall, endedAt: now.wall, count: count)
     denials.observe(draft, at: now.instant, into: &actions)
   }
 
@@ -214,8 +215,8 @@ extension FlowTracker {
   }
 
   mutating func open(
-    _ event: ConntrackEvent, _ attribution: FlowAttribution, _ origin: FlowDraft.Origin, at now: Moment,
-    into actions: inout [FlowAction]
+    _ event: ConntrackEvent, _ attribution: FlowAttribution, _ origin: FlowDraft.Origin,
+    formerSession: String? = nil, at now: Moment, into actions: inout [FlowAction]
   ) {
     let isTracked = flows.count < Self.flowsMax
     let live = LiveFlow(
@@ -223,7 +224,9 @@ extension FlowTracker {
       attribution: attribution, startedAt: now, counters: event.counters)
     let flow = TrackedFlow(live: live, origin: isTracked ? origin : .untracked)
     count(flow, origin: origin)
-    actions.append(.record(flow.draft(.open, at: now)))
+    var draft = flow.draft(.open, at: now)
+    draft.formerSession = formerSession
+    actions.append(.record(draft))
     if isTracked {
       flows[event.original] = flow
       deadlines.set(event.original, at: now.instant + Self.updatePeriod)

@@ -40,10 +40,13 @@ extension SidecarMachine {
   ) {
     var actions: [FlowAction] = []
     let isFirst = !life.hasAdoptedFlows
-    life.hasAdoptedFlows = true
     let attributor = attributor
     if isFirst {
-      tracker.adopt(dump, at: now, into: &actions) { attributor.attribute($0, at: now) }
+      // Only the records tell what of the table is new; a dump from before they are read is asked for again then.
+      guard let previous = life.previousFlows else { return }
+      life.previousFlows = nil
+      life.hasAdoptedFlows = true
+      tracker.adopt(dump, previous: previous, at: now, into: &actions) { attributor.attribute($0, at: now) }
     } else {
       tracker.resynchronise(dump, at: now, into: &actions) { attributor.attribute($0, at: now) }
     }

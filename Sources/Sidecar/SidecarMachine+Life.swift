@@ -17,6 +17,8 @@ struct LifeState: Sendable {
   /// When the next rule with `expiresAt` ends.
   var policyExpiry: Instant?
   var hasAdoptedFlows = false
+  /// What earlier starts recorded of flows, from the spool's recovery to the first dump.
+  var previousFlows: PreviousFlows?
   var reconciliations: UInt64 = 0
   var hasFlushed = false
 }
@@ -50,7 +52,6 @@ extension SidecarMachine {
     case .committed:
       phase = .enforcing
       emit(.ready)
-      emit(beginReconciling(at: now))
       life.nextHeartbeat = now.instant + SidecarSettings.heartbeatInterval
       perform(spool.recover(life.listing, at: now), at: now, using: &generator)
       life.listing = []
@@ -76,6 +77,8 @@ extension SidecarMachine {
         PolicyChangeDraft(
           change: .create, operation: "PolicyLoad", source: settings.policySource, old: nil, new: version(of: policy))),
       at: now, using: &generator)
+    life.previousFlows = PreviousFlows(records: report.recent)
+    emit(beginReconciling(at: now))
     for damage in report.damages { perform([.damaged(damage)], at: now, using: &generator) }
     if report.records > 0 {
       emit(.log(LogEntry(.info, "records of an earlier run wait for delivery", [("records", String(report.records))])))

@@ -63,7 +63,9 @@ package struct SidecarMachine: Sendable {
         owner: settings.owner, policyRevision: String(settings.firstRevision),
         enforcement: settings.dns.isObserving ? .observe : .enforce),
       hash: hash)
-    spool = Spool(limits: settings.spool, boot: settings.boot)
+    var limits = settings.spool
+    limits.keptBytesMax = min(SidecarSettings.flowMemoryBytes, limits.bytesMax / 8)
+    spool = Spool(limits: limits, boot: settings.boot)
     forwarder = Forwarder(settings.forwarder)
     api = PolicyAPI(settings.api)
   }

@@ -50,4 +50,7 @@ package struct RecoveryReport: Hashable, Sendable {
   /// The last record of the last boot that is known of.
   package var lastSequence: UInt64?
   package var lastBoot: SpoolBoot?
+  /// The payloads of the newest records of earlier boots, oldest first, whether acknowledged or not: those that are still
+  /// on the disk, at most `SpoolLimits.keptBytesMax` octets.
+  package var recent: [[UInt8]] = []
 }

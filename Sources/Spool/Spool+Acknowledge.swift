@@ -66,7 +66,7 @@ extension Spool {
     return deleteAcknowledged() + advanceCursor()
   }
 
-  /// Deletes the segments that the synced cursor has passed.
+  /// Lets go of the segments that the synced cursor has passed.
   mutating func deleteAcknowledged() -> [SpoolEffect] {
     var effects: [SpoolEffect] = []
     while let first = segments.first {
@@ -76,8 +76,27 @@ extension Spool {
       guard isPassed, !pending.contains(where: { $0.position.segment == first.number }),
         !abandoned.contains(where: { $0.number == first.number })
       else { break }
-      effects.append(.deleteSegment(name: first.name))
+      // What was dropped makes room at once.
+      if limits.keptBytesMax > 0, first.size > 0 {
+        kept.append(Kept(number: first.number, size: first.size))
+      } else {
+        effects.append(.deleteSegment(name: first.name))
+      }
       segments.removeFirst()
+    }
+    return effects + trimKept(to: limits.keptBytesMax)
+  }
+
+  /// Deletes the oldest kept segments: beyond the limit, and where records need the room.
+  mutating func trimKept(to bytesMax: Int) -> [SpoolEffect] {
+    guard !kept.isEmpty else { return [] }
+    let room = min(bytesMax, limits.bytesMax - storedBytes)
+    var bytes = kept.reduce(0) { $0 + $1.size }
+    var effects: [SpoolEffect] = []
+    while bytes > room, let first = kept.first {
+      effects.append(.deleteSegment(name: SegmentName.compose(first.number)))
+      bytes -= first.size
+      kept.removeFirst()
     }
     return effects
   }

@@ -70,9 +70,14 @@ extension Spool {
       return clearAbandoned()
     case .writing: break
     }
-    if case .failed(let reason) = outcome { return abandon(from: index, reason, at: now) }
+    if case .failed(let reason) = outcome {
+      let effects = abandon(from: index, reason, at: now)
+      // The disk may be full.
+      return effects + trimKept(to: 0)
+    }
     pending[index].state = .written
-    return settle(at: now)
+    let effects = settle(at: now)
+    return effects + trimKept(to: limits.keptBytesMax)
   }
 
   /// Stores what is written, in order.

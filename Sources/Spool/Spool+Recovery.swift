@@ -7,6 +7,8 @@ extension Spool {
     var left: [(number: UInt64, size: Int)]
     /// The last damage reaches to the end of its segment: the next segment's first number bounds it.
     var isDamageOpen = false
+    /// Octets of `report.recent`.
+    var recentBytes = 0
   }
 
   /// Starts from the directory's listing, in any order. Reading follows by effects and ends with `.recovered`.
@@ -44,8 +46,12 @@ extension Spool {
     cursorGeneration = cursor.generation
     nextNumber = max(nextNumber, cursor.position.segment + 1)
     var effects: [SpoolEffect] = []
-    while let first = recovery.left.first, first.number < cursor.position.segment {
+    var passed = recovery.left.filter { $0.number < cursor.position.segment }
+    var passedBytes = passed.reduce(0) { $0 + min($1.size, SpoolLimits.readableSegmentMax) }
+    while let first = passed.first, passedBytes > limits.keptBytesMax || limits.keptBytesMax == 0 {
       effects.append(.deleteSegment(name: SegmentName.compose(first.number)))
+      passedBytes -= min(first.size, SpoolLimits.readableSegmentMax)
+      passed.removeFirst()
       recovery.left.removeFirst()
     }
     return effects + continueRecovery(recovery, at: now)
@@ -58,7 +64,9 @@ extension Spool {
     else { return [] }
     recovery.left.removeFirst()
     var effects: [SpoolEffect] = []
-    if let bytes {
+    if first.number < acknowledged.position.segment {
+      effects += keep(bytes ?? [], number: first.number, &recovery)
+    } else if let bytes {
       effects += take(bytes, number: first.number, isLast: recovery.left.isEmpty, &recovery, at: now)
     } else {
       effects.append(setAside(name, &recovery))
@@ -80,6 +88,7 @@ extension Spool {
     }
     phase = .ready
     readPosition = acknowledged.position
+    effects += trimKept(to: limits.keptBytesMax)
     recovery.report.segments = segments.count
     recovery.report.records = unacknowledgedCount
     return effects + [.recovered(recovery.report)]
@@ -144,7 +153,12 @@ extension Spool {
       recovery.isDamageOpen = recovery.report.damages.count > known
     }
     let unacknowledged = scan.runs.reduce(0) { $0 + $1.unacknowledged }
-    guard unacknowledged > 0 else { return effects + [.deleteSegment(name: name)] }
+    look(back: bytes, scan, &recovery)
+    guard unacknowledged > 0 else {
+      guard limits.keptBytesMax > 0 else { return effects + [.deleteSegment(name: name)] }
+      kept.append(Kept(number: number, size: bytes.count))
+      return effects
+    }
     var segment = Segment(
       number: number, boot: boot, firstSequence: first.firstSequence, lastSequence: last.lastSequence,
       runs: scan.runs.map(\.bytes), size: isLast ? scan.tail.lowerBound : bytes.count,
@@ -168,5 +182,41 @@ extension Spool {
     if recovery.report.lastBoot == boot, let known = recovery.report.lastSequence, known > sequence { return }
     recovery.report.lastBoot = boot
     recovery.report.lastSequence = sequence
+  }
+}
+
+/// What the next start looks back at.
+extension Spool {
+  /// A segment that the cursor has passed: kept if it is whole, as nobody waits for it.
+  private mutating func keep(_ bytes: [UInt8], number: UInt64, _ recovery: inout Recovery) -> [SpoolEffect] {
+    let scan = SegmentScan(bytes, from: SegmentFormat.headerBytes, after: nil, acknowledged: bytes.count)
+    guard case .intact = SegmentFormat.parseHeader(bytes), scan.runs.count == 1, scan.tail.isEmpty else {
+      return [.deleteSegment(name: SegmentName.compose(number))]
+    }
+    look(back: bytes, scan, &recovery)
+    kept.append(Kept(number: number, size: bytes.count))
+    return []
+  }
+
+  /// Adds a segment's records to the newest ones, and lets the oldest of these go.
+  private func look(back bytes: [UInt8], _ scan: SegmentScan, _ recovery: inout Recovery) {
+    guard limits.keptBytesMax > 0 else { return }
+    for run in scan.runs {
+      var at = run.bytes.lowerBound
+      var trialBytes = 0
+      while let found = SegmentFormat.parseRecord(
+        bytes, at: at, end: run.bytes.upperBound, after: nil, trialBytes: &trialBytes)
+      {
+        recovery.report.recent.append(Array(bytes[found.payload]))
+        recovery.recentBytes += found.payload.count
+        at = found.payload.upperBound
+      }
+    }
+    var surplus = 0
+    while surplus < recovery.report.recent.count, recovery.recentBytes > limits.keptBytesMax {
+      recovery.recentBytes -= recovery.report.recent[surplus].count
+      surplus += 1
+    }
+    recovery.report.recent.removeFirst(surplus)
   }
 }

@@ -41,7 +41,8 @@ import Timekeeping
 //                time
 //   read         pieces of segments, through the page cache, checked again; position by position, never twice unless
 //                `rewind`
-//   acknowledge  the cursor moves; the slot is written and synced; only then are wholly acknowledged segments deleted
+//   acknowledge  the cursor moves; the slot is written and synced; only then are wholly acknowledged segments deleted,
+//                or kept a while for the next start to look back at: nothing depends on them, and they go first
 //
 // Failures.
 //   torn tail of the last segment    cut off and counted: the write that a crash interrupted
@@ -67,6 +68,8 @@ package struct Spool: Sendable {
   var phase = Phase.idle
   /// All segments, oldest first. Records are appended to the last one unless it is sealed.
   var segments: [Segment] = []
+  /// Acknowledged segments that are still on the disk, oldest first.
+  var kept: [Kept] = []
   var nextNumber: UInt64 = 1
 
   /// Groups that are not durable yet, in order of their tickets, which have no gaps.
@@ -144,6 +147,11 @@ package struct Spool: Sendable {
     /// Groups up to this one were stored beyond the length, and may have nothing else to survive a crash by until they
     /// are stored again.
     var keptFor: SpoolTicket?
+  }
+
+  struct Kept {
+    var number: UInt64
+    var size: Int
   }
 
   struct HandedOut {

@@ -20,6 +20,11 @@ package struct SpoolLimits: Hashable, Sendable {
   /// How often a piece of a file is read again when reading fails: 3 times; then its records are given up and reported.
   package var readAttemptsMax = 3
 
+  /// Bytes of acknowledged segments that are kept, the newest, for the next start to look back at (`RecoveryReport.recent`).
+  /// They never take room from records: what is stored and they together stay below `bytesMax`. None unless the owner
+  /// of the records has a use for it.
+  package var keptBytesMax = 0
+
   package init() {}
 
   /// Bytes of one record's payload: 64 KiB, the most that Log Analytics takes. A larger length field is damage.

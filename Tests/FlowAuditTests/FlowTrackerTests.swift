@@ -167,7 +167,7 @@ private func stages(_ actions: [FlowAction]) -> [FlowDraft.Stage] { records(acti
       event(.snapshot, try tuple("10.1.2.3:2"), id: 2, tcp: .timeWait),
       event(.snapshot, try tuple("10.1.2.3:3"), id: 3, mark: 99),
     ]
-    tracker.adopt(dump, at: moment(0), into: &actions) { $0.mark == 99 ? denied : allowed }
+    tracker.adopt(dump, previous: PreviousFlows(), at: moment(0), into: &actions) { $0.mark == 99 ? denied : allowed }
     #expect(records(actions).map(\.origin) == [.adopted])
     #expect(tracker.sums.adopted == 1 && tracker.sums.allowed == 0)
     tracker.dumpBegins(at: moment(1))
