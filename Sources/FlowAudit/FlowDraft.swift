@@ -41,7 +41,8 @@ package struct FlowDraft: Hashable, Sendable {
   package var count: Int
 
   package init(
-    stage: Stage, session: UInt64, formerSession: String? = nil, tuple: FlowTuple, attribution: FlowAttribution, origin: Origin = .seen,
+    stage: Stage, session: UInt64, formerSession: String? = nil, tuple: FlowTuple, attribution: FlowAttribution,
+    origin: Origin = .seen,
     startedAt: WallTime, endedAt: WallTime, duration: TimeSpan = .zero, counters: FlowCounters? = nil, count: Int = 1
   ) {
     self.stage = stage

@@ -35,9 +35,11 @@ class Death(LabCase):
         self.assertEqual(seen["denied"], [], "an address that was answered was refused")
         self.assertIsNone(live.stop()["error"], "a live flow of an allowed name goes on")
 
-        # What came and went while it was dead has a test of its own.
-        whole = {(address, port) for address, port, begun, ended in seen["flows"] if not any(begun < end and ended > start for start, end in gaps)}
-        self.assertGreater(len(whole), 50)
+        # Those too that came and went while it was dead: the kernel keeps the entry of a flow that ended for 120 s (TIME_WAIT), longer than any gap here. Left out is what it
+        # forgets at once: a denied TCP flow, whose entry goes with the reset that refuses it. The traffic has none.
+        whole = {(address, port) for address, port, _, _ in seen["flows"]}
+        overlapping = {(address, port) for address, port, begun, ended in seen["flows"] if any(begun < end and ended > start for start, end in gaps)}
+        self.assertGreater(len(overlapping), 0, "no flow overlapped a gap")
 
         def names():
             return {r["DnsQuery"] for r in self.lab.records("DnsAllowed")}
@@ -86,19 +88,30 @@ class Death(LabCase):
         self.assertEqual(record.get("DstFQDN"), "registry.example.test")
         self.assertIsNone(flow.stop()["error"])
 
-    @unittest.expectedFailure      # the start takes what is over in the kernel's table for what its predecessor recorded
     def test_what_came_and_went_while_it_was_dead_is_on_record(self):
         self.lab.lookup("registry.example.test")
         ended = Flow(self.lab, "many.example.test", "echo")
+        former = self.arrived("FlowOpen", SrcPortNumber=ended.port)[0]
         self.kill()
         flow = Flow(self.lab, "198.51.100.10", "echo")
         flow.stop()
         ended.stop()
-        self.assertRefused("198.51.100.29", 443)
+        # UDP: its entry outlives the refusal by 30 s. The kernel deletes that of a denied TCP flow with the reset that refuses it, so nobody can learn of it later.
+        self.assertRefused("198.51.100.29", 443, "udp")
+        for _ in range(2):         # the second start finds it all on record and adds nothing
+            self.start_sidecar()
+            self.arrived("FlowOpen", 5, SrcPortNumber=flow.port, DstIpAddr="198.51.100.10")
+            self.arrived("FlowClose", 5, SrcPortNumber=flow.port, DstIpAddr="198.51.100.10")
+            closed = self.arrived("FlowClose", 5, SrcPortNumber=ended.port)
+            self.assertEqual(closed[0]["NetworkSessionId"], former["NetworkSessionId"])
+            self.assertIn(closed[0]["EventResultDetails"], ("Terminated", "Reset"))
+            self.arrived("FlowDenied", 5, DstIpAddr="198.51.100.29")
+            time.sleep(1)
+            kinds = [r["SbxRecordKind"] for r in self.lab.records() if r.get("SrcPortNumber") in (flow.port, ended.port) and r["SbxRecordKind"].startswith("Flow")]
+            self.assertEqual(sorted(kinds), ["FlowClose", "FlowClose", "FlowOpen", "FlowOpen"])
+            self.assertEqual(sum(r["EventCount"] for r in self.lab.records("FlowDenied", DstIpAddr="198.51.100.29")), 1)
+            self.kill()
         self.start_sidecar()
-        self.arrived("FlowOpen", 5, SrcPortNumber=flow.port, DstIpAddr="198.51.100.10")
-        self.arrived("FlowClose", 5, SrcPortNumber=ended.port)
-        self.arrived("FlowDenied", 5, DstIpAddr="198.51.100.29")
 
     def test_a_restart_keeps_what_the_api_changed(self):
         self.assertEqual(self.lab.api("PATCH", "/policy", [allow("files.example.test")])[0], 200)

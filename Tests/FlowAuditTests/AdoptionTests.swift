@@ -17,7 +17,7 @@ private struct Past {
   var records: [[UInt8]] = []
 
   init(reachesBack: Bool = true) {
-    let at = reachesBack ? moment(-1) : death
+    let at = reachesBack ? death : moment(1)
     records.append(log.seal(.sidecarStop(reason: "any"), at: at.wall, using: &generator).bytes)
   }
 
@@ -128,7 +128,8 @@ private struct Past {
     past.write(.open, try tuple())
     var tracker = FlowTracker()
     let dump = try [
-      event(.snapshot, tuple("10.1.2.3:2"), id: 2, tcp: .timeWait), event(.snapshot, tuple("10.1.2.3:3"), id: 3, mark: 99),
+      event(.snapshot, tuple("10.1.2.3:2"), id: 2, tcp: .timeWait),
+      event(.snapshot, tuple("10.1.2.3:3"), id: 3, mark: 99),
     ]
     let drafts = past.adopt(dump, into: &tracker)
     #expect(drafts.map(\.kind) == [.flowOpen, .flowClose, .flowDenied, .flowClose])
@@ -165,8 +166,10 @@ private struct Past {
     }
     for port in [2, 3] {
       let target = try tuple("10.1.2.3:\(port)")
-      tracker.observe(event(.update, target, id: UInt32(port), tcp: .timeWait), attribution: nil, at: start, into: &actions)
-      tracker.observe(event(.snapshot, target, id: UInt32(port), tcp: .timeWait), attribution: nil, at: start, into: &actions)
+      tracker.observe(
+        event(.update, target, id: UInt32(port), tcp: .timeWait), attribution: nil, at: start, into: &actions)
+      tracker.observe(
+        event(.snapshot, target, id: UInt32(port), tcp: .timeWait), attribution: nil, at: start, into: &actions)
     }
     tracker.observe(event(.destroy, try tuple("10.1.2.3:3"), id: 3), attribution: nil, at: start, into: &actions)
     let dump = try (1...3).map { event(.snapshot, try tuple("10.1.2.3:\($0)"), id: UInt32($0), tcp: .timeWait) }
