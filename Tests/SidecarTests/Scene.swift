@@ -24,7 +24,10 @@ struct Scene {
   /// Else writes are done at once.
   var diskIsSlow = false
   private var nextClient: UInt64 = 1
-  private var files: [String: [UInt8]] = [:]
+  private(set) var files: [String: [UInt8]]
+  /// The kernel's table, and how often it was asked for.
+  var table: [ConntrackEvent]
+  private(set) var dumpCount = 0
 
   static let upstream = Endpoint(.v4(IPv4Address(192, 0, 2, 53)), 53)
   static let address = IPAddress.v4(IPv4Address(203, 0, 113, 1))
@@ -32,8 +35,12 @@ struct Scene {
   /// A machine whose ruleset is installed and whose spool is read.
   init(
     policy: String = #"{"egress":[{"action":"allow","target":"api.example.com"}]}"#, hub: HubLocation? = nil,
-    spoolBytes: Int = 1 << 20, owner: OwnerState = .unbound, ownerIsRequired: Bool = false
+    spoolBytes: Int = 1 << 20, owner: OwnerState = .unbound, ownerIsRequired: Bool = false,
+    files: [String: [UInt8]] = [:], table: [ConntrackEvent] = [], diskIsSlow: Bool = false
   ) throws {
+    self.files = files
+    self.table = table
+    self.diskIsSlow = diskIsSlow
     var spool = SpoolLimits()
     spool.bytesMax = spoolBytes
     let settings = SidecarSettings(
@@ -49,7 +56,8 @@ struct Scene {
     machine = SidecarMachine(settings, hash: testDigest)
     now = Moment(
       instant: Instant(nanoseconds: 1_000_000_000), wall: WallTime(microseconds: 1_900_000_000_000_000))
-    handle(.started([], leases: [], grants: []))
+    let listing = files.map { SpoolFile(name: $0.key, size: $0.value.count) }
+    handle(.started(listing, leases: [], grants: []))
     settleCommit(.committed)
     endTurn()
   }
@@ -77,7 +85,11 @@ struct Scene {
         machine.handle(.spoolWritten(write.ticket, .ok), at: now, using: &generator)
       case .spool(.sync(let sync)) where !diskIsSlow:
         machine.handle(.spoolSynced(sync.ticket, .ok), at: now, using: &generator)
-      case .dumpFlows: machine.handle(.flowsDumped([]), at: now, using: &generator)
+      case .spool(.readSegment(let name, _)) where !diskIsSlow:
+        machine.handle(.segmentRead(name, files[name]), at: now, using: &generator)
+      case .dumpFlows:
+        dumpCount += 1
+        machine.handle(.flowsDumped(table), at: now, using: &generator)
       default: effects.append(effect)
       }
     }
