@@ -195,11 +195,12 @@ extension SidecarMachine {
     endTurn(at: now, using: &generator)
   }
 
-  /// A stop is complete when the hub has everything, or when its time is over: the rest stays in the spool. The rules stay in any case.
+  /// A stop is complete when the hub has everything and the disk knows it, or when its time is over: the rest stays in the spool. The rules stay in any case.
   private mutating func endIfDrained(at now: Moment) {
     guard case .draining(let until) = phase else { return }
     let isStored = evidence.records.isEmpty && evidence.lastTicket == evidence.settledTicket
-    guard isStored && spool.unacknowledgedCount == 0 || until <= now.instant else { return }
+    let isTaken = spool.unacknowledgedCount == 0 && spool.isCursorCurrent
+    guard isStored && isTaken || until <= now.instant else { return }
     for effect in spool.flush(at: now) { emit(.spool(effect)) }
     phase = .ended
     emit(.stop)
