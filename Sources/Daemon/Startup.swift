@@ -112,6 +112,10 @@ struct Startup {
     let api = try required("SALLYPORT_API_LISTEN") { () throws(Errno) in
       try APIServer(configuration.apiListen, apiSettings, poll, log)
     }
+    // After the listeners: of two that are alike the second should name the port.
+    guard state.claim() else {
+      throw StartupFailure("SALLYPORT_STATE_DIR: another process uses \(state.path)")
+    }
     let storage = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in try Storage(state) }
     let settings = sidecarSettings(listen, mark, apiSettings, &random)
     let delivery = try required("delivery") { () throws(Errno) in

@@ -79,6 +79,13 @@ class Start(LifeCase):
         self.assertTrue(flow.lives)
         self.assertIsNone(flow.stop()["error"])
 
+    def test_a_second_one_on_other_ports_does_not_take_the_first_ones_state(self):
+        self.begin()
+        second = self.lab.start_sidecar(self.policy, wait=False, SALLYPORT_STATE_DIR=str(self.state), SALLYPORT_DNS_LISTEN="127.0.0.1:15453",
+                                        SALLYPORT_API_LISTEN="127.0.0.1:18081")
+        self.assertFails(second, "SALLYPORT_STATE_DIR", "another process")
+        self.assertAnswers()
+
     def test_without_the_capability_it_names_it(self):
         self.assertFails(self.begin_as("setpriv", "--bounding-set=-net_admin"), "CAP_NET_ADMIN")
 
