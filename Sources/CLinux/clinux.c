@@ -67,10 +67,10 @@ static void from_sockaddr(const struct sockaddr_storage *storage, struct clinux_
 // Descriptors of events
 
 static struct epoll_event interest_in(uint64_t token, unsigned interest) {
-  struct epoll_event event = {.events = EPOLLRDHUP, .data.u64 = token};
-  if (interest & CLINUX_READ) event.events |= EPOLLIN;
+  struct epoll_event event = {.data.u64 = token};
+  // The peer's end is news to readers only: level-triggered, it would come again with every wait of one who only writes.
+  if (interest & CLINUX_READ) event.events |= EPOLLIN | EPOLLRDHUP;
   if (interest & CLINUX_WRITE) event.events |= EPOLLOUT;
-  if (interest == 0) event.events = 0;
   return event;
 }
 

@@ -1,34 +1,51 @@
 import Addressing
 import DNSProxy
+import DNSWire
 import LinuxIO
 import Sidecar
 import Timekeeping
 
 /// Where the pod's queries come in and their answers go out: UDP and TCP, IPv4 and IPv6.
 final class DNSServer {
-  /// Clients of one pod that ask by TCP at a time: 256; one more waits in the backlog.
+  /// Clients of one pod that ask by TCP at a time: 256. One more takes the place of the one that has been silent longest (RFC 7766 §6.2.3).
   static let streamsMax = 256
-  /// How long a TCP client may say nothing: 10 s (RFC 7766 §6.2.3 leaves it to the server).
+  /// How long a TCP client may take for a whole query, or keep an idle connection: 10 s (RFC 7766 §6.2.3 leaves it to the server).
   static let streamPatience = TimeSpan.seconds(10)
+  /// How long it may be owed an answer: 30 s, more than all tries at all upstreams take.
+  static let answerPatience = TimeSpan.seconds(30)
+  /// What is read of one client in one turn: 16 KiB, some hundreds of queries.
+  static let readMax = 16 << 10
+  /// Answers that may wait for a client that is given one more: 128 KiB, two of the longest.
+  static let backlogMax = 128 << 10
+
+  private final class Stream {
+    let connection: StreamConnection
+    var reader = DNSStreamReader()
+    /// Queries not answered yet.
+    var owed = 0
+
+    init(_ connection: StreamConnection) { self.connection = connection }
+
+    /// It asks no more, and has every answer.
+    var isDone: Bool { connection.hasEnded && owed == 0 && connection.isDrained }
+  }
 
   private let poll: EventPoll
   private var sockets: [UDPSocket] = []
   private var batches: [OutboundDatagrams] = []
-  private var listeners: [TCPListener] = []
-  private var streams: [UInt64: (connection: StreamConnection, reader: DNSStreamReader)] = [:]
+  private var ports: [ListeningPort] = []
+  private var streams: [UInt64: Stream] = [:]
   private var nextStream: UInt64 = 1
   private let inbound = InboundDatagrams()
 
-  init(_ endpoints: [Endpoint], _ poll: EventPoll) throws(Errno) {
+  init(_ endpoints: [Endpoint], _ poll: EventPoll, _ log: Log) throws(Errno) {
     self.poll = poll
     for (index, endpoint) in endpoints.enumerated() {
       let socket = try UDPSocket(family: AddressFamily(of: endpoint.address), bind: endpoint)
-      let listener = try TCPListener(endpoint)
+      ports.append(try ListeningPort(endpoint, .dnsListener(index), poll, log))
       try poll.register(socket.number, token: Token.dnsDatagrams(index).rawValue, interest: .read)
-      try poll.register(listener.number, token: Token.dnsListener(index).rawValue, interest: .read)
       sockets.append(socket)
       batches.append(OutboundDatagrams())
-      listeners.append(listener)
     }
   }
 
@@ -43,33 +60,52 @@ final class DNSServer {
   }
 
   func accept(on index: Int, at now: Instant) {
-    while streams.count < Self.streamsMax, let stream = try? listeners[index].accept() {
+    for _ in 0..<ListeningPort.connectionsPerTurn {
+      guard let stream = ports[index].accept() else { return }
+      if streams.count >= Self.streamsMax { makeRoom() }
       let number = nextStream
       nextStream += 1
-      guard let connection = try? StreamConnection(stream, .dnsStream(number), poll, at: now) else { continue }
-      streams[number] = (connection, DNSStreamReader())
+      let connection = try? StreamConnection(
+        stream, .dnsStream(number), poll, at: now, backlogMax: Self.backlogMax)
+      guard let connection else { continue }
+      streams[number] = Stream(connection)
     }
+  }
+
+  private func makeRoom() {
+    let silent = streams.min {
+      ($0.value.connection.lastActivity, $0.key) < ($1.value.connection.lastActivity, $1.key)
+    }
+    if let silent { close(silent.key) }
   }
 
   func read(_ number: UInt64, at now: Instant, _ body: (ClientQuery) -> Void) {
-    guard let connection = streams[number]?.connection else { return }
-    guard let octets = connection.read() else { return close(number) }
-    connection.lastActivity = now
-    streams[number]?.reader.receive(octets)
-    while let message = streams[number]?.reader.next() {
-      body(ClientQuery(client: number, source: connection.stream.peer, isTCP: true, bytes: message))
+    guard let stream = streams[number] else { return }
+    let octets = stream.connection.read(atMost: Self.readMax)
+    guard !stream.connection.isBroken else { return close(number) }
+    stream.reader.receive(octets)
+    while let message = stream.reader.next() {
+      // What is no message is never answered (RFC 1035 §4.1.1: twelve octets of header).
+      guard message.count >= Header.length else { continue }
+      // Whole queries count and not octets: one that sends an octet now and then is silent.
+      stream.connection.lastActivity = now
+      stream.owed += 1
+      body(ClientQuery(client: number, source: stream.connection.stream.peer, isTCP: true, bytes: message))
     }
+    if stream.isDone { close(number) }
   }
 
   func write(_ number: UInt64) {
-    guard let connection = streams[number]?.connection else { return }
-    if !connection.flush() { close(number) }
+    guard let stream = streams[number] else { return }
+    if !stream.connection.flush() || stream.isDone { close(number) }
   }
 
-  func send(_ reply: DNSReply) {
+  func send(_ reply: DNSReply, at now: Instant) {
     if reply.isTCP {
-      guard let connection = streams[reply.client]?.connection else { return }
-      if !connection.send(framed(reply.bytes)) { close(reply.client) }
+      guard let stream = streams[reply.client] else { return }
+      stream.owed = max(0, stream.owed - 1)
+      stream.connection.lastActivity = now
+      if !stream.connection.send(framed(reply.bytes)) || stream.isDone { close(reply.client) }
     } else {
       let index = Int(reply.client)
       if batches[index].isFull { flush(index) }
@@ -87,8 +123,13 @@ final class DNSServer {
     if sockets[index].send(batches[index]).isBlocked { batches[index].removeAll() }
   }
 
-  func closeIdle(at now: Instant) {
-    for (number, stream) in streams where now - stream.connection.lastActivity > Self.streamPatience { close(number) }
+  /// Each second.
+  func sweep(at now: Instant) {
+    for port in ports { port.resume() }
+    for (number, stream) in streams {
+      let patience = stream.owed == 0 ? Self.streamPatience : Self.answerPatience
+      if now - stream.connection.lastActivity > patience { close(number) }
+    }
   }
 
   private func close(_ number: UInt64) { streams.removeValue(forKey: number)?.connection.close() }

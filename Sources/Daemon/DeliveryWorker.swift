@@ -28,13 +28,13 @@ final class DeliveryWorker {
   private let client: HTTPSClient?
   private let context: TLSClientContext?
 
-  init(hub: HubAddress?, target: String?, auditFile: String?, authorityFile: String?, mark: UInt32) throws(Errno) {
+  /// `audit`: where records go without a hub.
+  init(hub: HubAddress?, target: String?, audit: LineSink, authorityFile: String?, mark: UInt32) throws(Errno) {
     guard let hub, let target else {
       client = nil
       context = nil
-      let sink = try LineSink(auditFile ?? "-")
       worker = try WorkerThread(name: "delivery") { job in
-        Result(id: job.delivery.id, outcome: sink.append(job.delivery.body))
+        Result(id: job.delivery.id, outcome: audit.append(job.delivery.body))
       }
       return
     }
@@ -79,27 +79,6 @@ final class DeliveryWorker {
       context.forgetRoots()
       return .tlsRefused(reason: reason)
     case .droppedOnReuse(let reason), .ambiguous(let reason): return .ambiguous(reason: reason)
-    }
-  }
-}
-
-/// The audit file: NDJSON, `-` is standard output.
-private struct LineSink: Sendable {
-  private let file: File?
-
-  init(_ path: String) throws(Errno) { file = path == "-" ? nil : try File(appending: path) }
-
-  func append(_ lines: [UInt8]) -> DeliveryOutcome {
-    do throws(Errno) {
-      if let file {
-        try file.write(lines)
-        try file.syncData()
-      } else {
-        try StandardStreams.output.write(lines)
-      }
-      return .written
-    } catch {
-      return .notConnected(reason: error.description)
     }
   }
 }

@@ -11,6 +11,9 @@ import Timekeeping
 
 /// Performs effects: one case, one call. An outcome that is at hand goes back as an event before the next effect is taken.
 final class EffectRunner {
+  /// How much sooner the worker's time ends than the machine's: 0.5 s, so that the outcome tells what was waited for.
+  private static let outcomeMargin = TimeSpan.milliseconds(500)
+
   private let kernel: NftablesSocket
   private let conntrack: ConntrackTable
   let names: DNSServer
@@ -20,7 +23,10 @@ final class EffectRunner {
   let delivery: DeliveryWorker
   private var credentials: HubCredentials?
   private let log: Log
+  private var logRate = LogRate()
   private let attemptTimeout: TimeSpan
+  /// The flows could not be read: to be asked for again.
+  var owesFlows = false
 
   /// The last word of the machine: the exit code, once there is one.
   private(set) var end: ProcessEnd?
@@ -49,8 +55,8 @@ final class EffectRunner {
   func perform(_ effect: SidecarEffect, at now: Moment, _ body: (SidecarEvent) -> Void) {
     switch effect {
     case .commit(let id, let transaction): body(.kernelCommitted(id, kernel.commit(transaction)))
-    case .findFlows(let marks, let narrowed): body(.flowsFound(find(marks, narrowed)))
-    case .deleteFlows(let flows): body(.flowsCut(flows.filter(delete)))
+    case .findFlows(let marks, let narrowed): body(.flowsFound(find(marks, narrowed, at: now)))
+    case .deleteFlows(let flows): body(.flowsCut(flows.filter { delete($0, at: now) }))
     case .readCounters(let tuple, let identifier):
       if let entry = try? conntrack.get(tuple), entry.identifier == identifier || identifier == 0 {
         body(.conntrack(entry))
@@ -61,14 +67,15 @@ final class EffectRunner {
       do {
         body(.flowsDumped(try conntrack.dump()))
       } catch {
-        log.error("the kernel's flows could not be read", [("reason", error.description)])
+        owesFlows = true
+        say("the kernel's flows could not be read; tried again every second", error.description, at: now)
       }
 
     case .sendUpstream(let query):
       if !upstreams.send(query, at: now.instant) {
         body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: query.isTCP))
       }
-    case .reply(let reply): names.send(reply)
+    case .reply(let reply): names.send(reply, at: now.instant)
 
     case .spool(let effect): if let event = storage.perform(effect) { body(event) }
     case .readSpool(let read): body(.spoolRead(read, storage.read(read)))
@@ -78,7 +85,7 @@ final class EffectRunner {
       delivery.submit(
         DeliveryWorker.Job(
           delivery: batch, endpoint: endpoint, authorization: credentials?.authorization(at: now.wall),
-          deadline: now.instant + attemptTimeout))
+          deadline: now.instant + attemptTimeout - Self.outcomeMargin))
     case .abandonDelivery: delivery.interrupt()
     case .fetchToken:
       if let reason = credentials?.fetch(at: now.wall) {
@@ -89,16 +96,21 @@ final class EffectRunner {
     case .forgetToken: credentials?.forget()
 
     case .respond(let connection, let response):
-      api.respond(connection, response, at: now.instant) { body(.requestReceived($0, $1)) }
+      api.respond(connection, response, at: now.instant)
 
-    case .log(let entry): log.write(entry)
+    case .log(let entry): if let entry = logRate.admit(entry, at: now.instant) { log.write(entry) }
     case .ready: log.info("enforcing")
     case .fail(let reason): end = .failed(reason)
     case .stop: end = .stopped
     }
   }
 
-  private func find(_ marks: [UInt32], _ narrowed: [NarrowedGrant]) -> [ConntrackEvent] {
+  private func say(_ message: String, _ reason: String, at now: Moment) {
+    let entry = LogEntry(.error, message, [("reason", reason)])
+    if let entry = logRate.admit(entry, at: now.instant) { log.write(entry) }
+  }
+
+  private func find(_ marks: [UInt32], _ narrowed: [NarrowedGrant], at now: Moment) -> [ConntrackEvent] {
     do {
       let revoked = Set(marks)
       var found = revoked.isEmpty ? [] : try conntrack.dump().filter { revoked.contains($0.mark) }
@@ -111,19 +123,19 @@ final class EffectRunner {
       }
       return found
     } catch {
-      let reason = [(name: "reason", value: error.description)]
-      log.error("flows that lost their grant could not be read; the kernel stops them all the same", reason)
+      let message = "flows that lost their grant could not be read; the kernel stops them all the same"
+      say(message, error.description, at: now)
       return []
     }
   }
 
   /// False: it was gone by itself.
-  private func delete(_ flow: ConntrackEvent) -> Bool {
+  private func delete(_ flow: ConntrackEvent, at now: Moment) -> Bool {
     do {
       return try conntrack.delete(flow.original, identifier: flow.identifier)
     } catch {
-      let reason = [(name: "reason", value: error.description)]
-      log.error("a flow that lost its grant could not be deleted; the kernel stops it all the same", reason)
+      let message = "a flow that lost its grant could not be deleted; the kernel stops it all the same"
+      say(message, error.description, at: now)
       return false
     }
   }

@@ -8,8 +8,8 @@ import Timekeeping
 struct EventLoop: ~Copyable {
   /// How often connections are looked over for ones that say nothing: 1 s.
   private static let sweepInterval = TimeSpan.seconds(1)
-  /// Batches that one socket may give in one turn, so that replies leave before the next flood is read.
-  private static let batchesPerTurn = 2
+  /// Between two readings of all flows after events were lost: 1 s at least, since each of them takes as long as there are flows.
+  private static let reconcileInterval = TimeSpan.seconds(1)
 
   private let poll: EventPoll
   private let signals: SignalDescriptor
@@ -19,6 +19,9 @@ struct EventLoop: ~Copyable {
   private var random = SystemRandom()
   private let upstreamPatience: TimeSpan
   private var nextSweep: Instant
+  private var lastReconcile: Instant?
+  /// The event socket failed: it is asked again at the next sweep, since it would stay ready.
+  private var monitorRests = false
 
   init(
     _ machine: SidecarMachine, _ runner: EffectRunner, _ poll: EventPoll, _ signals: SignalDescriptor,
@@ -46,12 +49,14 @@ struct EventLoop: ~Copyable {
       runner.names.flush()
       if let end = runner.end { return end }
       let deadline = min(machine.nextDeadline ?? nextSweep, nextSweep)
-      let events = try poll.wait(timeout: deadline - now.instant)
+      let timeout = runner.api.hasWork ? .zero : deadline - SystemTime.instant()
+      let events = try poll.wait(timeout: timeout)
       now = SystemTime.now()
+      runner.api.goOn(at: now.instant) { feed(.requestReceived($0, $1), at: now) }
       for event in events { dispatch(event, at: now) }
       if let due = machine.nextDeadline, due <= now.instant { feed(.deadlineReached, at: now) }
       feed(.turnEnded, at: now)
-      if nextSweep <= now.instant { sweep(at: now.instant) }
+      if nextSweep <= now.instant { sweep(at: now) }
     }
   }
 
@@ -101,7 +106,7 @@ struct EventLoop: ~Copyable {
       if event.writable { runner.names.write(number) }
       if readable { runner.names.read(number, at: now.instant) { feed(.queryReceived($0), at: now) } }
     case .apiStream(let number):
-      if event.writable { runner.api.write(number) }
+      if event.writable { runner.api.write(number, at: now.instant) }
       if readable { runner.api.read(number, at: now.instant) { feed(.requestReceived($0, $1), at: now) } }
     case .upstreamStream(let number):
       runner.upstreams.progress(number, writable: event.writable, readable: readable, at: now.instant) {
@@ -116,16 +121,37 @@ struct EventLoop: ~Copyable {
     let outcome = monitor.read(into: &events)
     for event in events { feed(.conntrack(event), at: now) }
     switch outcome {
-    case .overflowed: feed(.conntrackOverflowed, at: now)
+    case .overflowed: reconcile(at: now)
     case .drained, .more: break
-    case .failed(let code): feed(.conntrackFailed(code: code), at: now)
+    case .failed(let code):
+      feed(.conntrackFailed(code: code), at: now)
+      monitorRests = true
+      try? poll.modify(monitor.descriptor, token: Token.conntrack.rawValue, interest: .none)
+      runner.owesFlows = true
     }
   }
 
-  private mutating func sweep(at now: Instant) {
+  /// Events were lost: all flows are read, at once or, when that was just done, at the next sweep.
+  private mutating func reconcile(at now: Moment) {
+    if let last = lastReconcile, now.instant - last < Self.reconcileInterval {
+      runner.owesFlows = true
+      return
+    }
+    lastReconcile = now.instant
+    runner.owesFlows = false
+    feed(.conntrackOverflowed, at: now)
+  }
+
+  private mutating func sweep(at moment: Moment) {
+    let now = moment.instant
     nextSweep = now + Self.sweepInterval
-    runner.names.closeIdle(at: now)
-    runner.api.closeIdle(at: now)
+    if monitorRests {
+      monitorRests = false
+      try? poll.modify(monitor.descriptor, token: Token.conntrack.rawValue, interest: .read)
+    }
+    if runner.owesFlows { reconcile(at: moment) }
+    runner.names.sweep(at: now)
+    runner.api.sweep(at: now)
     runner.upstreams.closeIdle(at: now, after: upstreamPatience)
   }
 }

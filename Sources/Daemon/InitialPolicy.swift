@@ -19,7 +19,7 @@ package struct InitialPolicy: Sendable {
     if let input = configuration.policy {
       policy.source = input.path ?? input.variable
       do throws(PolicyProblems) {
-        policy.document = try PolicyDocument.parse(input.bytes, limits: limits(configuration))
+        policy.document = try PolicyDocument.parse(input.bytes, limits: fileLimits(configuration))
       } catch {
         problems += error.problems.map { problem(input.variable, $0, input.path ?? "environment") }
       }
@@ -34,6 +34,13 @@ package struct InitialPolicy: Sendable {
 
   package static func limits(_ configuration: Configuration) -> PolicyLimits {
     PolicyLimits(rulesMax: configuration.rulesMax ?? 0)
+  }
+
+  /// What the operator gives at the start may be as long as the lists; the number of rules is his own limit.
+  private static func fileLimits(_ configuration: Configuration) -> PolicyLimits {
+    var limits = PolicyLimits.files
+    limits.rulesMax = configuration.rulesMax ?? 0
+    return limits
   }
 
   private static func problem(_ variable: String, _ problem: PolicyProblem, _ source: String) -> SettingProblem {

@@ -21,6 +21,9 @@ struct Startup {
   /// What goes to the audit file at once, at most: 1 MiB.
   private static let fileBodyMax = 1 << 20
 
+  /// How long the end waits for a slow disk: 2 s, which the usual grace of 30 s allows after the 5 s of the delivery.
+  private static let lastWritesPatience = TimeSpan.seconds(2)
+
   private let configuration: Configuration
   private let policy: InitialPolicy
   private let log: Log
@@ -28,6 +31,7 @@ struct Startup {
   private let kernel: NftablesSocket
   private let conntrack: ConntrackTable
   private let state: Directory
+  private let audit: LineSink
   private let ownUser: UInt32
   private var notices: [String]
 
@@ -48,8 +52,8 @@ struct Startup {
     state = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in
       try Directory(configuration.stateDirectory, create: true)
     }
-    if let file = configuration.auditFile, file != "-" {
-      _ = try required("SALLYPORT_AUDIT_FILE") { () throws(Errno) in try File(appending: file) }
+    audit = try required("SALLYPORT_AUDIT_FILE") { () throws(Errno) in
+      try LineSink(configuration.hub == nil ? configuration.auditFile ?? "-" : "-")
     }
     ownUser = configuration.runAs
     try Self.takeUser(configuration, state)
@@ -74,13 +78,7 @@ struct Startup {
     try required("SALLYPORT_STATE_DIR") { () throws(Errno) in
       try state.changeOwner(user: user, group: user)
       try state.changeMode(0o700)
-      for name in try state.list() { try state.changeOwner(of: name, user: user, group: user) }
-    }
-    if let file = configuration.auditFile, file != "-", let slash = file.lastIndex(of: "/") {
-      try required("SALLYPORT_AUDIT_FILE") { () throws(Errno) in
-        let folder = try Directory(slash == file.startIndex ? "/" : String(file[..<slash]))
-        try folder.changeOwner(of: String(file[file.index(after: slash)...]), user: user, group: user)
-      }
+      try giveAway(state, to: user)
     }
     try required("SALLYPORT_RUN_AS") { () throws(ProcessIdentity.DropFailure) in
       try ProcessIdentity.drop(to: user, keeping: [.networkAdministration])
@@ -91,6 +89,16 @@ struct Startup {
     for notice in notices { log.warning(notice) }
   }
 
+  /// The files of an earlier run under another uid too; never what a link leads to.
+  private static func giveAway(_ directory: Directory, to user: UInt32, depth: Int = 0) throws(Errno) {
+    for name in try directory.list() {
+      try directory.changeOwner(of: name, user: user, group: user)
+      // The spool and its quarantine: what lies deeper is not ours.
+      guard depth < 2, name == "spool" || name == "quarantine" else { continue }
+      if let inner = try? Directory(name, in: directory) { try giveAway(inner, to: user, depth: depth + 1) }
+    }
+  }
+
   mutating func run() throws(StartupFailure) -> Int32 {
     var random = SystemRandom()
     let mark = UInt32.random(in: 1...UInt32.max, using: &random)
@@ -98,17 +106,17 @@ struct Startup {
     let monitor = try required("conntrack events") { () throws(NetlinkError) in try ConntrackMonitor.open() }
     let listen = dnsEndpoints()
     guard !listen.isEmpty else { throw StartupFailure("SALLYPORT_DNS_LISTEN: no address can be listened on") }
-    let names = try required("SALLYPORT_DNS_LISTEN") { () throws(Errno) in try DNSServer(listen, poll) }
+    let names = try required("SALLYPORT_DNS_LISTEN") { () throws(Errno) in try DNSServer(listen, poll, log) }
     let apiSettings = PolicyAPISettings(
       token: configuration.apiToken.map { Array($0.text.utf8) }, limits: InitialPolicy.limits(configuration))
     let api = try required("SALLYPORT_API_LISTEN") { () throws(Errno) in
-      try APIServer(configuration.apiListen, apiSettings, poll)
+      try APIServer(configuration.apiListen, apiSettings, poll, log)
     }
     let storage = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in try Storage(state) }
     let settings = sidecarSettings(listen, mark, apiSettings, &random)
     let delivery = try required("delivery") { () throws(Errno) in
       try DeliveryWorker(
-        hub: configuration.hub, target: settings.forwarder.sink.target, auditFile: configuration.auditFile,
+        hub: configuration.hub, target: settings.forwarder.sink.target, audit: audit,
         authorityFile: configuration.authorityFile, mark: mark)
     }
     let runner = EffectRunner(
@@ -126,7 +134,9 @@ struct Startup {
     } catch {
       throw StartupFailure("the event loop: \(error)")
     }
-    storage.finish()
+    if let reason = storage.finish(within: Self.lastWritesPatience) {
+      log.error("the last writes to the state directory are not all on the disk", [("reason", reason)])
+    }
     if case .failed(let reason) = end { throw StartupFailure(reason + Self.missingFeatures()) }
     log.info("stopped; the rules stay and keep enforcing")
     return 0

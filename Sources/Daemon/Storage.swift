@@ -1,6 +1,7 @@
 import LinuxIO
 import Sidecar
 import Spool
+import Timekeeping
 
 /// The spool's files and the state directory. Writes go into the page cache at once; whatever waits for the disk is the worker's.
 final class Storage {
@@ -57,7 +58,16 @@ final class Storage {
     case .readSegment(let name, let limit): return .segmentRead(name, contents(name, limit: limit))
     case .write(let write): return .spoolWritten(write.ticket, outcome { () throws(Errno) in try store(write) })
     case .sync(let sync):
-      worker.submit(.sync(sync, sync.names.compactMap { name in file(name) }))
+      var files: [File] = []
+      for name in sync.names {
+        // What cannot be opened cannot be synced: saying nothing would let records count as durable that are not.
+        do throws(Errno) {
+          files.append(try file(name))
+        } catch {
+          return .spoolSynced(sync.ticket, .failed(reason: error.description))
+        }
+      }
+      worker.submit(.sync(sync, files))
     case .writeCursor(let write): worker.submit(.writeCursor(write))
     case .deleteSegment(let name):
       open.removeAll { $0.name == name }
@@ -71,13 +81,26 @@ final class Storage {
   }
 
   func read(_ read: SpoolRead) -> [UInt8]? {
-    try? file(read.name)?.read(at: Int64(read.offset), count: read.length)
+    try? file(read.name).read(at: Int64(read.offset), count: read.length)
   }
 
   func keep(_ id: UInt64, _ name: String, _ bytes: [UInt8]) { worker.submit(.keep(id, name, bytes)) }
 
-  /// Blocks until everything submitted is done: at the end of the process.
-  func finish() { worker.stop(wait: true) }
+  /// At the end of the process: waits until everything submitted is done, at most so long.
+  ///
+  /// - Returns: why something may not be on the disk; nil when all is.
+  func finish(within patience: TimeSpan) -> String? {
+    guard worker.finish(within: patience) else { return "the disk did not answer in time" }
+    for output in worker.takeOutputs() {
+      switch output {
+      case .event(.spoolSynced(_, .failed(let reason))), .event(.cursorWritten(_, .failed(let reason))),
+        .event(.kept(_, .failed(let reason))), .failure(let reason):
+        return reason
+      case .event, .nothing: continue
+      }
+    }
+    return nil
+  }
 
   private func contents(_ name: String, limit: Int) -> [UInt8]? {
     (try? directory.readWhole(name, limit: limit)) ?? nil
@@ -89,14 +112,13 @@ final class Storage {
       remember(write.name, file)
       try file.write(write.bytes, at: Int64(write.offset))
     } else {
-      guard let file = file(write.name) else { throw Errno.noEntry }
-      try file.write(write.bytes, at: Int64(write.offset))
+      try file(write.name).write(write.bytes, at: Int64(write.offset))
     }
   }
 
-  private func file(_ name: String) -> File? {
+  private func file(_ name: String) throws(Errno) -> File {
     if let found = open.first(where: { $0.name == name }) { return found.file }
-    guard let file = try? directory.open(name, .update) else { return nil }
+    let file = try directory.open(name, .modify)
     remember(name, file)
     return file
   }
@@ -125,7 +147,7 @@ final class Storage {
       return .event(.cursorWritten(write.generation, result))
     case .delete(let name): return attempt { () throws(Errno) in try directory.remove(name) }
     case .truncate(let name, let length):
-      return attempt { () throws(Errno) in try directory.open(name, .update).truncate(to: Int64(length)) }
+      return attempt { () throws(Errno) in try directory.open(name, .modify).truncate(to: Int64(length)) }
     case .quarantine(let name, let bytes):
       return attempt { () throws(Errno) in try quarantine.replace(name, with: bytes) }
     case .setAside(let name):

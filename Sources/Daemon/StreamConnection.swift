@@ -1,51 +1,73 @@
 import LinuxIO
 import Timekeeping
 
-/// A TCP connection with what could not be sent yet.
+/// A TCP connection with what could not be sent yet. While something waits to be sent nothing is read: a peer that does not take its answers can ask for no more.
 final class StreamConnection {
-  /// What one peer may leave unread before it is cut off: 1 MiB, an answer to GET /policy with thousands of rules fits.
-  static let unsentMax = 1 << 20
-
   let stream: TCPStream
   let token: Token
+  /// The peer has sent all it will. It may still read.
+  private(set) var hasEnded = false
+  /// Nothing gets through any more: to be closed.
+  private(set) var isBroken = false
+  /// Everything was sent and our half is closed; what still comes is thrown away until the peer ends.
+  private(set) var isLingering = false
+  var lastActivity: Instant
+
   private let poll: EventPoll
+  private let backlogMax: Int
+  private var interest: EventPoll.Interest
   private var unsent: [UInt8] = []
   private var sent = 0
-  /// Closes when everything was sent.
-  private(set) var isClosing = false
-  var lastActivity: Instant
-  private var wantsWriting = false
 
-  init(_ stream: TCPStream, _ token: Token, _ poll: EventPoll, at now: Instant, interest: EventPoll.Interest = .read)
-    throws(Errno)
-  {
+  /// `backlogMax`: octets that may wait when one more answer is given; with more the peer is cut off. An answer itself may be of any size.
+  init(
+    _ stream: TCPStream, _ token: Token, _ poll: EventPoll, at now: Instant, backlogMax: Int,
+    interest: EventPoll.Interest = .read
+  ) throws(Errno) {
     self.stream = stream
     self.token = token
     self.poll = poll
+    self.backlogMax = backlogMax
+    self.interest = interest
     lastActivity = now
-    wantsWriting = interest.contains(.write)
     try poll.register(stream.number, token: token.rawValue, interest: interest)
   }
 
-  /// What is there to read; nil when the peer has ended or the connection is broken.
-  func read() -> [UInt8]? {
+  /// Nothing waits to be sent.
+  var isDrained: Bool { sent == unsent.count }
+
+  /// What is there to read, about `limit` octets of it at most; then look at `hasEnded` and `isBroken`.
+  func read(atMost limit: Int) -> [UInt8] {
     var octets: [UInt8] = []
-    while true {
+    // The kernel tells of an ended peer again only when the connection is gone altogether.
+    if hasEnded { isBroken = true }
+    while !isBroken, octets.count < limit {
       do throws(Errno) {
         switch try stream.read(into: &octets) {
-        case .octets: if octets.count >= 1 << 18 { return octets }
-        case .end: return octets.isEmpty ? nil : octets
-        case .wouldBlock: return octets
+        case .octets: continue
+        case .end: hasEnded = true
+        case .wouldBlock: break
         }
       } catch {
-        return octets.isEmpty ? nil : octets
+        isBroken = true
       }
+      break
     }
+    if hasEnded { settleInterest() }
+    return isLingering ? [] : octets
   }
 
-  /// Sends, or keeps for when the peer reads. False: the peer is gone or reads too slowly.
+  /// Sends, or keeps for when the peer reads. False: the peer is gone or reads too slowly, the connection is to be closed.
   func send(_ octets: [UInt8]) -> Bool {
-    unsent += octets
+    guard unsent.count - sent <= backlogMax else { return false }
+    if isDrained {
+      unsent = octets
+      sent = 0
+    } else {
+      unsent.removeFirst(sent)
+      sent = 0
+      unsent += octets
+    }
     return flush()
   }
 
@@ -56,27 +78,36 @@ final class StreamConnection {
         guard let count = try stream.write(unsent, from: sent) else { break }
         sent += count
       } catch {
+        isBroken = true
         return false
       }
     }
-    if sent == unsent.count {
+    if isDrained, !unsent.isEmpty {
       unsent.removeAll(keepingCapacity: false)
       sent = 0
     }
-    guard unsent.count - sent <= Self.unsentMax else { return false }
-    let wants = !unsent.isEmpty
-    if wants != wantsWriting {
-      wantsWriting = wants
-      try? poll.modify(stream.number, token: token.rawValue, interest: wants ? [.read, .write] : .read)
-    }
-    return !(isClosing && !wants)
+    settleInterest()
+    return true
   }
 
-  /// Ends the connection once everything was sent. True: it can be closed now.
-  func closeWhenSent() -> Bool {
-    isClosing = true
-    return unsent.isEmpty
+  /// Nothing more will be sent. True: the connection can be closed now. False: once drained call again; when lingering wait for the peer's end, since closing
+  /// with octets unread resets the connection, and the peer may lose an answer that it did not read yet (RFC 9112 §9.6).
+  func finish() -> Bool {
+    guard isDrained else { return false }
+    if hasEnded || isBroken { return true }
+    if !isLingering {
+      isLingering = true
+      stream.finishWriting()
+    }
+    return false
   }
 
   func close() { try? poll.remove(stream.number) }
+
+  private func settleInterest() {
+    let wanted: EventPoll.Interest = !isDrained ? .write : hasEnded ? .none : .read
+    guard wanted != interest else { return }
+    interest = wanted
+    try? poll.modify(stream.number, token: token.rawValue, interest: wanted)
+  }
 }

@@ -9,6 +9,10 @@ import Timekeeping
 final class UpstreamSockets {
   /// Queries through one port before another is drawn.
   static let queriesPerPort = 8_192
+  /// What is read of a TCP look-up in one turn: 66 KiB, more than the longest answer with its length.
+  static let readMax = 66 << 10
+  /// Draws of a port for a TCP look-up before it is given up: 16.
+  static let portDraws = 16
   /// TCP look-ups at a time: 128, half of what one resolver commonly takes from one client.
   static let streamsMax = 128
 
@@ -70,7 +74,11 @@ final class UpstreamSockets {
       current[slot] = Entry(socket: socket, token: token)
     }
     current[slot]?.uses += 1
-    return (try? current[slot]?.socket.send(query.bytes)) ?? false
+    guard let socket = current[slot]?.socket else { return false }
+    // A full send buffer is a datagram that the network lost: others of this socket are well, and this one is tried again in time.
+    if (try? socket.send(query.bytes)) != nil { return true }
+    // The error may be that of an earlier datagram, which the kernel tells at the next call whatever it is; this one was not sent then.
+    return (try? socket.send(query.bytes)) != nil
   }
 
   private func close(_ entry: Entry) {
@@ -97,14 +105,20 @@ final class UpstreamSockets {
     guard lookups.count < Self.streamsMax else { return false }
     let wildcard: IPAddress =
       query.upstream.address.isIPv4 ? .v4(IPv4Address(bits: 0)) : .v6(IPv6Address(high: 0, low: 0))
-    let port = EphemeralPorts.draw(outside: ephemeral, using: &random)
-    guard
-      let stream = try? TCPStream.connecting(to: query.upstream, bind: Endpoint(wildcard, port), mark: mark)
-    else { return false }
+    var opened: TCPStream?
+    for _ in 0..<Self.portDraws where opened == nil {
+      let port = EphemeralPorts.draw(outside: ephemeral, using: &random)
+      do throws(Errno) {
+        opened = try TCPStream.connecting(to: query.upstream, bind: Endpoint(wildcard, port), mark: mark)
+      } catch {
+        guard error == .addressInUse || error == .addressNotAvailable else { return false }
+      }
+    }
+    guard let stream = opened else { return false }
     let token = nextToken
     nextToken += 1
     let connection = try? StreamConnection(
-      stream, .upstreamStream(token), poll, at: now, interest: [.read, .write])
+      stream, .upstreamStream(token), poll, at: now, backlogMax: Self.readMax, interest: [.read, .write])
     guard let connection else { return false }
     lookups[token] = Lookup(query: query, connection: connection)
     return true
@@ -119,22 +133,20 @@ final class UpstreamSockets {
         return body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: true))
       }
       lookup.isConnected = true
-      _ = lookup.connection.flush()
       lookups[token] = lookup
     } else if writable, !lookup.connection.flush() {
       close(token)
       return body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: true))
     }
     guard readable else { return }
-    guard let octets = lookup.connection.read() else {
-      close(token)
-      return body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: true))
-    }
-    lookup.reader.receive(octets)
+    lookup.reader.receive(lookup.connection.read(atMost: Self.readMax))
     lookups[token] = lookup
     if let message = lookups[token]?.reader.next() {
       close(token)
       body(.upstreamAnswered(message, from: query.upstream, socket: query.socket, isTCP: true))
+    } else if lookup.connection.hasEnded || lookup.connection.isBroken {
+      close(token)
+      body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: true))
     }
   }
 

@@ -123,21 +123,21 @@ private func protocolName(_ transport: TransportProtocol) -> String {
 }
 
 private enum FlowMember {
-  static let session = memberName("NetworkSessionId")
-  static let direction = memberName("NetworkDirection")
-  static let destination = memberName("Dst")
-  static let destinationAddress = memberName("DstIpAddr")
-  static let destinationPort = memberName("DstPortNumber")
-  static let icmpType = memberName("NetworkIcmpType")
-  static let icmpCode = memberName("NetworkIcmpCode")
-  static let name = memberName("DstFQDN")
-  static let names = memberName("SbxDstNames")
-  static let rule = memberName("NetworkRuleName")
-  static let querySession = memberName("SbxDnsSessionId")
-  static let sentBytes = memberName("SrcBytes")
-  static let receivedBytes = memberName("DstBytes")
-  static let sentPackets = memberName("SrcPackets")
-  static let receivedPackets = memberName("DstPackets")
-  static let duration = memberName("NetworkDuration")
-  static let origin = Array("{\"Origin\":".utf8)
+  static let session = ",\"NetworkSessionId\":"
+  static let direction = ",\"NetworkDirection\":"
+  static let destination = ",\"Dst\":"
+  static let destinationAddress = ",\"DstIpAddr\":"
+  static let destinationPort = ",\"DstPortNumber\":"
+  static let icmpType = ",\"NetworkIcmpType\":"
+  static let icmpCode = ",\"NetworkIcmpCode\":"
+  static let name = ",\"DstFQDN\":"
+  static let names = ",\"SbxDstNames\":"
+  static let rule = ",\"NetworkRuleName\":"
+  static let querySession = ",\"SbxDnsSessionId\":"
+  static let sentBytes = ",\"SrcBytes\":"
+  static let receivedBytes = ",\"DstBytes\":"
+  static let sentPackets = ",\"SrcPackets\":"
+  static let receivedPackets = ",\"DstPackets\":"
+  static let duration = ",\"NetworkDuration\":"
+  static let origin = "{\"Origin\":"
 }

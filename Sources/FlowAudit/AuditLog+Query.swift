@@ -43,7 +43,7 @@ extension AuditLog {
     return seal(kind)
   }
 
-  private func severity(of draft: QueryDraft) -> [UInt8] {
+  private func severity(of draft: QueryDraft) -> String {
     if draft.isAllowed { return QueryMember.informational }
     return draft.reason == DenialReason.ownerUnbound.rawValue ? QueryMember.medium : QueryMember.low
   }
@@ -53,23 +53,23 @@ extension AuditLog {
 func wholeMilliseconds(_ span: TimeSpan) -> UInt64 { UInt64(min(max(span.milliseconds, 0), 2_147_483_647)) }
 
 private enum QueryMember {
-  static let success = Array(",\"EventResult\":\"Success\"".utf8)
-  static let failure = Array(",\"EventResult\":\"Failure\"".utf8)
-  static let informational = Array(",\"EventSeverity\":\"Informational\"".utf8)
-  static let low = Array(",\"EventSeverity\":\"Low\"".utf8)
-  static let medium = Array(",\"EventSeverity\":\"Medium\"".utf8)
-  static let udp = Array(",\"NetworkProtocol\":\"UDP\"".utf8)
-  static let tcp = Array(",\"NetworkProtocol\":\"TCP\"".utf8)
-  static let ipv4 = Array(",\"NetworkProtocolVersion\":\"IPv4\"".utf8)
-  static let ipv6 = Array(",\"NetworkProtocolVersion\":\"IPv6\"".utf8)
-  static let query = memberName("DnsQuery")
-  static let type = memberName("DnsQueryType")
-  static let typeName = memberName("DnsQueryTypeName")
-  static let className = memberName("DnsQueryClassName")
-  static let responseCode = memberName("DnsResponseCode")
-  static let responseCodeName = memberName("DnsResponseCodeName")
-  static let responseName = memberName("DnsResponseName")
-  static let duration = memberName("DnsNetworkDuration")
-  static let session = memberName("DnsSessionId")
-  static let rule = memberName("RuleName")
+  static let success = ",\"EventResult\":\"Success\""
+  static let failure = ",\"EventResult\":\"Failure\""
+  static let informational = ",\"EventSeverity\":\"Informational\""
+  static let low = ",\"EventSeverity\":\"Low\""
+  static let medium = ",\"EventSeverity\":\"Medium\""
+  static let udp = ",\"NetworkProtocol\":\"UDP\""
+  static let tcp = ",\"NetworkProtocol\":\"TCP\""
+  static let ipv4 = ",\"NetworkProtocolVersion\":\"IPv4\""
+  static let ipv6 = ",\"NetworkProtocolVersion\":\"IPv6\""
+  static let query = ",\"DnsQuery\":"
+  static let type = ",\"DnsQueryType\":"
+  static let typeName = ",\"DnsQueryTypeName\":"
+  static let className = ",\"DnsQueryClassName\":"
+  static let responseCode = ",\"DnsResponseCode\":"
+  static let responseCodeName = ",\"DnsResponseCodeName\":"
+  static let responseName = ",\"DnsResponseName\":"
+  static let duration = ",\"DnsNetworkDuration\":"
+  static let session = ",\"DnsSessionId\":"
+  static let rule = ",\"RuleName\":"
 }

@@ -161,14 +161,14 @@ extension ServiceDraft {
 }
 
 private enum ServiceMember {
-  static let type = memberName("EventType")
-  static let subtype = memberName("EventSubType")
-  static let operation = memberName("Operation")
-  static let object = memberName("Object")
-  static let objectType = memberName("ObjectType")
-  static let oldValue = memberName("OldValue")
-  static let newValue = memberName("NewValue")
-  static let previousBoot = memberName("SbxPrevBootId")
-  static let previousSequence = memberName("SbxPrevLastSeq")
-  static let node = memberName("SbxNodeName")
+  static let type = ",\"EventType\":"
+  static let subtype = ",\"EventSubType\":"
+  static let operation = ",\"Operation\":"
+  static let object = ",\"Object\":"
+  static let objectType = ",\"ObjectType\":"
+  static let oldValue = ",\"OldValue\":"
+  static let newValue = ",\"NewValue\":"
+  static let previousBoot = ",\"SbxPrevBootId\":"
+  static let previousSequence = ",\"SbxPrevLastSeq\":"
+  static let node = ",\"SbxNodeName\":"
 }

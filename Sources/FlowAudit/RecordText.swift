@@ -21,6 +21,9 @@ struct RecordText: Sendable {
   /// Octets that are JSON already.
   mutating func append(_ rendered: [UInt8]) { octets.append(contentsOf: rendered) }
 
+  /// A literal that is JSON already.
+  mutating func append(_ rendered: String) { octets.append(contentsOf: rendered.utf8) }
+
   /// A single octet that is JSON already.
   mutating func append(_ octet: UInt8) { octets.append(octet) }
 
@@ -71,6 +74,19 @@ struct RecordText: Sendable {
 
   /// `,"Name":number`.
   mutating func append(_ name: [UInt8], number: UInt64) {
+    append(name)
+    append(number: number)
+  }
+
+  /// `,"Name":"text"`, or nothing when there is no text.
+  mutating func append(_ name: String, text: String?) {
+    guard let text else { return }
+    append(name)
+    append(text: text)
+  }
+
+  /// `,"Name":number`.
+  mutating func append(_ name: String, number: UInt64) {
     append(name)
     append(number: number)
   }

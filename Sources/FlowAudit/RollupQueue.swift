@@ -50,10 +50,4 @@ struct RollupQueue<Element: Sendable>: Sendable {
     change(&element)
     elements[index] = element
   }
-
-  /// The element with this serial number, nil when it was removed.
-  subscript(serial: Int) -> Element? {
-    let index = serial - base
-    return index >= head && index < elements.count ? elements[index] : nil
-  }
 }

@@ -20,11 +20,24 @@ package final class Directory: Sendable {
     self.path = path
   }
 
+  /// Opens a directory in another; a symbolic link is refused with ELOOP or ENOTDIR. The corresponding C function is
+  /// `openat`.
+  package init(_ name: String, in parent: Directory) throws(Errno) {
+    let full = "\(parent.path)/\(name)"
+    descriptor = FileDescriptor(
+      owning: try retrying("open \(full)") {
+        unsafe openat(parent.descriptor.number, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0)
+      })
+    path = full
+  }
+
   package enum Access: Sendable {
     /// Reading only.
     case read
     /// Writing at the end; made with mode 0600 when it is not there.
     case append
+    /// Reading and writing anywhere what is there; ENOENT when it is not.
+    case modify
     /// Reading and writing anywhere; made with mode 0600 when it is not there.
     case update
     /// Made empty with mode 0600; EEXIST when it is there.
@@ -34,6 +47,7 @@ package final class Directory: Sendable {
       switch self {
       case .read: O_RDONLY
       case .append: O_WRONLY | O_APPEND | O_CREAT
+      case .modify: O_RDWR
       case .update: O_RDWR | O_CREAT
       case .create: O_RDWR | O_CREAT | O_EXCL
       }

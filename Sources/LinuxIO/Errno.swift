@@ -46,6 +46,9 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
   package static let brokenPipe = Self(EPIPE)
   package static let tooManyOpenFiles = Self(EMFILE)
   package static let timedOut = Self(ETIMEDOUT)
+  package static let invalidArgument = Self(EINVAL)
+  package static let readOnly = Self(EROFS)
+  package static let notSupported = Self(EOPNOTSUPP)
   package static let messageTooLong = Self(EMSGSIZE)
 }
 

@@ -3,13 +3,14 @@ import Timekeeping
 
 /// Which descriptors are ready: level-triggered epoll. One thread owns it.
 package final class EventPoll {
-  /// What to be told of. Hang-up is always told, except when nothing is asked for.
+  /// What to be told of. That the peer closed its sending half is told to readers; errors and the end of both halves are
+  /// always told.
   package struct Interest: OptionSet, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
     package static let read = Self(rawValue: 1)
     package static let write = Self(rawValue: 2)
-    /// Stays registered and says nothing: back-pressure.
+    /// Stays registered and says nothing unless the connection is gone: back-pressure.
     package static let none: Self = []
   }
 

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Synchronization
+import Timekeeping
 
 /// A thread that does blocking work in order: fdatasync, HTTPS. Jobs go in from the loop, results come back in the same
 /// order once `wakeup` is readable.
@@ -9,6 +10,7 @@ package final class WorkerThread<Job: Sendable, Output: Sendable>: Sendable {
     var jobs: [Job] = []
     var outputs: [Output] = []
     var isStopping = false
+    var isFinishing = false
   }
 
   private let queues = Mutex(Queues())
@@ -56,6 +58,20 @@ package final class WorkerThread<Job: Sendable, Output: Sendable>: Sendable {
     if wait { awaitRing(done.number) }
   }
 
+  /// Every job submitted before is done, then the thread ends. Waits for that, at most so long: false when it took
+  /// longer.
+  package func finish(within patience: TimeSpan) -> Bool {
+    queues.withLock { $0.isFinishing = true }
+    ring(bell.number)
+    let deadline = SystemTime.instant() + patience
+    var entry = pollfd(fd: done.number, events: Int16(POLLIN), revents: 0)
+    while true {
+      let left = max(deadline - SystemTime.instant(), .zero)
+      if unsafe poll(&entry, 1, Int32(min(left.milliseconds + 1, 60_000))) > 0 { return true }
+      if left == .zero { return false }
+    }
+  }
+
   private func run(_ body: @Sendable (Job) -> Output) {
     while true {
       awaitRing(bell.number)
@@ -64,7 +80,7 @@ package final class WorkerThread<Job: Sendable, Output: Sendable>: Sendable {
         queues.withLock { $0.outputs.append(output) }
         wakeup.signal()
       }
-      if queues.withLock({ $0.isStopping }) { break }
+      if queues.withLock({ $0.isStopping || $0.isFinishing && $0.jobs.isEmpty }) { break }
     }
     ring(done.number)
   }

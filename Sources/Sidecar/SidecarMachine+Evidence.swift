@@ -149,7 +149,8 @@ extension SidecarMachine {
   private mutating func refuse(_ replies: [SidecarEffect]) {
     for effect in replies {
       switch effect {
-      case .reply(let reply): emit(.reply(reply.asServerFailure()))
+      // A denial tells nothing that could be used; with its reason it helps, and the loss of its record is counted.
+      case .reply(let reply): emit(.reply(reply.facts?.addresses.isEmpty == false ? reply.asServerFailure() : reply))
       default: emit(effect)
       }
     }

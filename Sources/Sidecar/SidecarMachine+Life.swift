@@ -130,7 +130,9 @@ extension SidecarMachine {
     queries.deadlineReached(at: now.instant, into: &drafts)
     for draft in drafts { stage(audit.seal(draft, at: now.wall, using: &generator)) }
     perform(spool.deadlineReached(at: now), at: now, using: &generator)
+    let before = forwarder.status
     perform(forwarder.deadlineReached(at: now, using: &generator), at: now, using: &generator)
+    sayHowDeliveryFares(since: before)
     if gate.deadlineReached(at: now.instant) {
       emit(.log(LogEntry(.error, "the audit lease ran out: new flows are denied until the hub takes records")))
     }

@@ -94,7 +94,7 @@ extension SidecarMachine {
       transport: transport, startedAt: now.wall + TimeSpan(nanoseconds: -facts.duration.nanoseconds), endedAt: now.wall)
     var drafts: [QueryDraft] = []
     queries.observe(draft, at: now.instant, into: &drafts)
-    for draft in drafts { stage(audit.seal(draft, at: now.wall, using: &generator)) }
+    for index in drafts.indices { stage(audit.seal(drafts[index], at: now.wall, using: &generator)) }
   }
 }
 
