@@ -551,9 +551,22 @@ class Bypass(BypassCase):
         self.sidecar.wait()
         try:
             self.denied_without_daemon("killed")
+            self.in_the_daemons_place()
         finally:
             self.start_sidecar()
         self.assertBlocked({"after the next start": ["tcp", DENIED, 7000]})
+
+    def in_the_daemons_place(self):
+        """Where the control plane would send its token."""
+        listener = self.lab.workload_popen(sys.executable, "-c", f"import socket\ns=socket.create_server(('0.0.0.0',{API}))\nprint('ready',flush=True)\nc,_=s.accept()\nprint(c.recv(100),flush=True)",
+                                           stdout=subprocess.PIPE, text=True)
+        try:
+            self.assertEqual(listener.stdout.readline().strip(), "ready")
+            self.note("a listener in the daemon's place", self.lab.api("GET", "/policy", timeout=1)[0] == 0 and listener.poll() is None)
+        finally:
+            listener.kill()
+            listener.wait()
+            listener.stdout.close()
 
     def test_ingress_taken_away_ends_its_flows(self):
         """SYN from outside, while permitted; then INGRESS=none: the pod can say nothing more on that flow, and no new one begins."""
