@@ -109,6 +109,9 @@ extension Ruleset {
       chain.add(
         .outputInterface(Self.loopbackName), .protocols([6]), .destinationPort(port),
         .socketUser(parameters.ownUser, .notEqual), .drop)
+      // While the daemon is away the workload could listen in its place, and be told the API's token.
+      chain.add(
+        .protocols([6]), .sourcePort(port), .socketUser(parameters.ownUser, .notEqual), .drop)
     }
     // A packet that meets a leftover entry of one of our own queries is not translated and so still goes to port 53.
     chain.add(
