@@ -49,7 +49,7 @@ package struct SidecarMachine: Sendable {
   private var effects: [SidecarEffect?] = []
   private var effectsTaken = 0
 
-  package init(_ settings: SidecarSettings, hash: @escaping AuditLog.Hash) {
+  package init(_ settings: SidecarSettings, hash: @escaping AuditLog.Hash, checksum: SpoolChecksum? = nil) {
     self.settings = settings
     self.hash = hash
     policy = RuleSet(settings.policy, always: settings.always, revision: settings.firstRevision)
@@ -63,7 +63,7 @@ package struct SidecarMachine: Sendable {
         owner: settings.owner, policyRevision: String(settings.firstRevision),
         enforcement: settings.dns.isObserving ? .observe : .enforce),
       hash: hash)
-    spool = Spool(limits: settings.spool, boot: settings.boot)
+    spool = Spool(limits: settings.spool, boot: settings.boot, checksum: checksum)
     forwarder = Forwarder(settings.forwarder)
     api = PolicyAPI(settings.api)
   }

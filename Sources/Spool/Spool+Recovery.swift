@@ -108,7 +108,7 @@ extension Spool {
     }
     closeDamage(boot, start, &recovery)
     let before = start.flatMap { $0 > 0 ? $0 - 1 : nil }
-    let scan = SegmentScan(bytes, from: SegmentFormat.headerBytes, after: before, acknowledged: done)
+    let scan = SegmentScan(bytes, from: SegmentFormat.headerBytes, after: before, acknowledged: done, checksum)
     guard let first = scan.runs.first, let last = scan.runs.last else {
       // No record at all: a file that a crash left unfinished, or one that cannot be read.
       let isEmpty = bytes.count <= SegmentFormat.headerBytes && (isLast || boot != nil)
