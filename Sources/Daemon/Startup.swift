@@ -129,7 +129,7 @@ struct Startup {
     let checksum: SpoolChecksum? = ProcessorChecksum.isThere ? ProcessorChecksum.crc32c : nil
     do throws(Errno) {
       var loop = try EventLoop(
-        SidecarMachine(settings, hash: { SHA256.digest(of: $0) }, checksum: checksum), runner, poll, signals, monitor,
+        SidecarMachine(settings, hash: SHA256.kept(), checksum: checksum), runner, poll, signals, monitor,
         upstreamPatience: configuration.dnsUpstreamTimeout * 2)
       end = try loop.run(from: start)
     } catch {
