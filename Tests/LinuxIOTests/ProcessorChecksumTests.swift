@@ -17,7 +17,7 @@ import Testing
 
   @Test func everyPartOfAnArrayHasTheChecksumOfItsOctets() {
     guard ProcessorChecksum.isThere else { return }
-    let bytes = (0..<64).map { UInt8($0 &* 37 &+ 11) }
+    let bytes = (0..<64).map { UInt8(truncatingIfNeeded: $0 * 37 + 11) }
     for low in 0...64 {
       for high in low...64 { #expect(ProcessorChecksum.crc32c(bytes, low..<high, 0) == bitwise(bytes[low..<high])) }
       #expect(
