@@ -264,6 +264,11 @@ struct ElementGroups: Sendable {
   func changes(_ change: (SetName, [SetElement]) -> KernelChange) -> [KernelChange] {
     var changes: [KernelChange] = []
     for (name, elements) in zip(names, elements) {
+      // Most often all of them, and no copy.
+      if elements.count <= Self.changeMax {
+        changes.append(change(name, elements))
+        continue
+      }
       var start = 0
       while start < elements.count {
         let end = min(start + Self.changeMax, elements.count)
