@@ -112,6 +112,10 @@ struct Startup {
     let api = try required("SALLYPORT_API_LISTEN") { () throws(Errno) in
       try APIServer(configuration.apiListen, apiSettings, poll, log)
     }
+    // After the listeners: of two that are alike the second should name the port.
+    guard state.claim() else {
+      throw StartupFailure("SALLYPORT_STATE_DIR: another process uses \(state.path)")
+    }
     let storage = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in try Storage(state) }
     let settings = sidecarSettings(listen, mark, apiSettings, &random)
     let delivery = try required("delivery") { () throws(Errno) in
@@ -151,8 +155,7 @@ struct Startup {
     try required("nf_tables") { () throws(NetlinkError) in
       guard try kernel.hasTable() else { return }
       for set in Ruleset(settings.firewall).sets where set.hasTimeouts {
-        // A set that this version has and the one before did not is empty.
-        guard let elements = try? kernel.elements(of: set) else { continue }
+        guard let elements = try elements(of: set) else { continue }
         if set.name == .grants {
           grants += elements.compactMap { element in
             element.key.first.flatMap { hostNumber($0) }.map {
@@ -167,6 +170,16 @@ struct Startup {
       }
     }
     return .started(listing, leases: leases, grants: grants)
+  }
+
+  /// Nil: a set that this version has and the one before did not. A set that cannot be read ends the start: its leases would be lost, and with them the flows.
+  private func elements(of set: SetDefinition) throws(NetlinkError) -> [SetElement]? {
+    do throws(NetlinkError) {
+      return try kernel.elements(of: set)
+    } catch {
+      guard error.isMissingObject else { throw error }
+      return nil
+    }
   }
 
   /// A family that the pod does not have is skipped, and said.

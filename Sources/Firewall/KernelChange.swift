@@ -220,8 +220,12 @@ package enum Statement: Hashable, Sendable {
   case sourcePort(UInt16, Comparison = .equal)
   /// `th dport { RANGES }` through an anonymous interval set. payload, lookup.
   case destinationPorts([ClosedRange<UInt16>])
+  /// `th sport { RANGES }`, likewise.
+  case sourcePorts([ClosedRange<UInt16>])
   /// `ip daddr VALUE` / `ip6 daddr VALUE`, a whole address. meta nfproto, payload, cmp.
   case destinationAddress([UInt8])
+  /// `ip saddr PREFIX` / `ip6 saddr PREFIX` or `!=`: an address's first octets. meta nfproto, payload, cmp.
+  case sourcePrefix([UInt8], ipv4: Bool, Comparison = .equal)
   /// `tcp flags & (fin | syn | rst | ack) == syn`. payload, bitwise, cmp.
   case isConnectionRequest
   /// `icmpv6 type { … }`. meta, payload, lookup.

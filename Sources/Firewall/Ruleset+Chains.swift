@@ -12,7 +12,7 @@ extension Ruleset {
   private static let linkLocalControl: [UInt8] = [131, 132, 133, 134, 135, 136, 143]
 
   /// Chains that others jump to come first.
-  var chains: [RuleChain] { [refuse, judge, permitPort, permit, steer, out, through, last, into] }
+  var chains: [RuleChain] { [refuse, judge, permitPort, permit, forged, steer, out, astray, through, last, into] }
 
   /// The mark says why the flow is denied. TCP and UDP go where nobody listens: refused at once, and the flow with its original destination is
   /// an ordinary conntrack entry. Others have no such place and end at `out`.
@@ -109,13 +109,21 @@ extension Ruleset {
       chain.add(
         .outputInterface(Self.loopbackName), .protocols([6]), .destinationPort(port),
         .socketUser(parameters.ownUser, .notEqual), .drop)
+      // While the daemon is away the workload could listen in its place, and be told the API's token.
+      chain.add(
+        .protocols([6]), .sourcePort(port), .socketUser(parameters.ownUser, .notEqual), .drop)
     }
     // A packet that meets a leftover entry of one of our own queries is not translated and so still goes to port 53.
     chain.add(
       .protocols(Self.portProtocols), .destinationPort(Self.dnsPort), .counter, .drop, counting: .strayQueries)
     chain.add(.outputInterface(Self.loopbackName), .accept)
-    chain.add(.connectionMarkIn(.grants), .accept)
-    chain.add(.direction(isReply: true), .connectionMark(FlowMark.ingress), .accept)
+    // Only towards where the flow was let out. Without the direction, a flow that begins under a false source (IPv6 asks for no privilege) would let the
+    // "reply" to that source out.
+    chain.add(.direction(isReply: false), .connectionMarkIn(.grants), .accept)
+    for service in ingressReplies {
+      chain.rules.append(
+        .init(statements: [.direction(isReply: true), .connectionMark(FlowMark.ingress)] + service + [.accept]))
+    }
     for (isIPv4, loopback, dns) in [
       (true, Self.loopback4, parameters.dnsPort4), (false, Self.loopback6, parameters.dnsPort6),
     ] {
@@ -128,6 +136,8 @@ extension Ruleset {
           .protocols(Self.portProtocols), .destinationPort(dns), .accept)
       }
     }
+    // The kernel's own have no user; a program's would carry whatever it likes as far as there are routers.
+    chain.add(.icmpv6Types(Self.linkLocalControl), .socketUser(parameters.ownUser, .notEqual), .drop)
     chain.add(.icmpv6Types(Self.linkLocalControl), .accept)
     // Any rule that reads conntrack's bytes switches accounting on in this namespace, where /proc/sys cannot be written.
     chain.add(.countsBytes, .counter)
@@ -139,10 +149,52 @@ extension Ruleset {
     return chain
   }
 
+  /// From where replies to connections into the pod may come: what a former setting permitted ends with it.
+  private var ingressReplies: [[Statement]] {
+    let api = parameters.apiPort.map { [[Statement.protocols([6]), .sourcePort($0)]] } ?? []
+    switch parameters.ingress {
+    case .tcp: return [[]]
+    case .none: return api
+    case .ports(let ports):
+      let tcp: [[Statement]] = ports.tcp.isEmpty ? [] : [[.protocols([6]), .sourcePorts(ports.tcp)]]
+      let udp: [[Statement]] = ports.udp.isEmpty ? [] : [[.protocols([17]), .sourcePorts(ports.udp)]]
+      return api + tcp + udp
+    }
+  }
+
+  /// A packet within the pod from where only the daemon's peers are. What was redirected comes back in the name of its original destination; anything else is a forgery, and the
+  /// daemon would take it for an answer.
+  private var forged: RuleChain {
+    var chain = RuleChain(.forged)
+    chain.add(.connectionMark(FlowMark.own), .counter, .drop)
+    chain.add(.connectionMarkMasked(mask: FlowMark.reservedBit, value: FlowMark.reservedBit), .accept)
+    chain.add(.counter, .drop)
+    return chain
+  }
+
+  /// A socket bound to an interface keeps it when its packet is redirected: that would leave the pod under the address of loopback. Only here is the output interface
+  /// that of the new destination.
+  private var astray: RuleChain {
+    var chain = RuleChain(.astray, .init(kind: .filter, hook: .postrouting, priority: 0, drops: false))
+    for loopback in [Self.loopback4, Self.loopback6] {
+      chain.add(.outputInterface(Self.loopbackName, .notEqual), .destinationAddress(loopback), .counter, .drop)
+    }
+    return chain
+  }
+
   /// What may begin a flow from outside. Everything else that is new is dropped before it makes an entry: else the next packet of a server whose flow was
   /// cut would begin a flow of its own, to which the workload's packets were replies.
   private var into: RuleChain {
     var chain = RuleChain(.into, .init(kind: .filter, hook: .input, priority: 0, drops: false))
+    // A resolver's answer comes from outside, or from loopback if that is where it is. Within the pod anyone can send in its name: over IPv6 it takes no privilege.
+    for (sets, address, isIPv4, own) in [
+      (AddressSets.ipv4, PacketField.ipv4Source, true, Array(Self.loopback4.prefix(1))),
+      (.ipv6, .ipv6Source, false, Self.loopback6),
+    ] {
+      chain.add(
+        .inputInterface(Self.loopbackName), .sourcePrefix(own, ipv4: isIPv4, .notEqual),
+        .fieldsIn(sets.own, [address, .protocolNumber, .sourcePort]), .goTo(.forged))
+    }
     chain.add(.inputInterface(Self.loopbackName), .accept)
     let begins: [Statement] = [.connectionState(.new), .protocols([6]), .isConnectionRequest]
     let accept: [Statement] = [.setConnectionMark(FlowMark.ingress), .accept]

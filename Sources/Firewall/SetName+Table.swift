@@ -43,6 +43,10 @@ extension ChainName {
   package static let refuse = Self(rawValue: "refuse")
   /// filter, output: what leaves.
   package static let out = Self(rawValue: "out")
+  /// In the name of the daemon's resolver or hub, from within the pod.
+  package static let forged = Self(rawValue: "forged")
+  /// filter, postrouting: what was turned to loopback and still goes elsewhere.
+  package static let astray = Self(rawValue: "astray")
   /// filter, prerouting, before connection tracking: what peers of cut flows still send.
   package static let last = Self(rawValue: "last")
   /// filter, forward: nothing passes through the pod.

@@ -12,12 +12,12 @@ func nftText(_ statement: Statement) -> String {
     "meta l4proto " + nftList(numbers.map { TransportProtocol(rawValue: $0).description })
   case .destinationPort(let port, let comparison): "th dport \(nft(comparison))\(port)"
   case .sourcePort(let port, let comparison): "th sport \(nft(comparison))\(port)"
-  case .destinationPorts(let ranges):
-    "th dport { "
-      + ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ", ")
-      + " }"
+  case .destinationPorts(let ranges): "th dport { \(nftRanges(ranges)) }"
+  case .sourcePorts(let ranges): "th sport { \(nftRanges(ranges)) }"
   case .destinationAddress(let bytes):
     (bytes.count == 4 ? "ip" : "ip6") + " daddr " + (IPAddress(bytes: bytes)?.description ?? "?")
+  case .sourcePrefix(let octets, let isIPv4, let comparison):
+    (isIPv4 ? "ip" : "ip6") + " saddr " + nft(comparison) + nftPrefix(octets, length: isIPv4 ? 4 : 16)
   case .isConnectionRequest: "tcp flags & (fin | syn | rst | ack) == syn"
   case .icmpv6Types(let types): "icmpv6 type " + nftList(types.map(String.init))
   case .connectionState(let state): "ct state " + nftStates(state)
@@ -44,6 +44,15 @@ func nftText(_ statement: Statement) -> String {
 }
 
 private func nft(_ comparison: Statement.Comparison) -> String { comparison == .equal ? "" : "!= " }
+
+private func nftRanges(_ ranges: [ClosedRange<UInt16>]) -> String {
+  ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ", ")
+}
+
+private func nftPrefix(_ octets: [UInt8], length: Int) -> String {
+  let address = IPAddress(bytes: octets + [UInt8](repeating: 0, count: max(length - octets.count, 0)))
+  return (address?.description ?? "?") + (octets.count < length ? "/\(octets.count * 8)" : "")
+}
 
 private func nftList(_ items: [String]) -> String {
   items.count == 1 ? items[0] : "{ " + items.joined(separator: ", ") + " }"

@@ -145,6 +145,10 @@ package final class Directory: Sendable {
     return overflow ? Int64.max : octets
   }
 
+  /// Claims the directory for this process, as long as this object lives. False: another process has it. File systems
+  /// that know no locks let everybody in. The corresponding C function is `flock`.
+  package func claim() -> Bool { flock(descriptor.number, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK }
+
   /// Gives the directory (nil) or a file in it to another user. The corresponding C functions are `fchown`, `fchownat`.
   package func changeOwner(of name: String? = nil, user: UInt32, group: UInt32) throws(Errno) {
     _ = try retrying("chown \(path)/\(name ?? "")") {

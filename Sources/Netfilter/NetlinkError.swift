@@ -1,3 +1,5 @@
+import Glibc
+
 /// Why a netlink request failed.
 package enum NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
   /// A system call or the kernel's answer failed with this errno.
@@ -6,6 +8,11 @@ package enum NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
   case timedOut(operation: String)
   /// The table changed under every attempt to dump it.
   case interrupted(operation: String)
+
+  /// The kernel has no object of that name (ENOENT).
+  package var isMissingObject: Bool {
+    if case .failed(_, code: ENOENT) = self { true } else { false }
+  }
 
   package var description: String {
     switch self {

@@ -49,6 +49,14 @@ extension RuleComposer {
       load(.destinationPort)
       let elements = ranges.map { SetElement([bigEndianPort($0.lowerBound)], last: [bigEndianPort($0.upperBound)]) }
       lookUpAnonymous(AnonymousSet(type: KeyPart.port.type, elements: elements), addSet)
+    case .sourcePorts(let ranges):
+      load(.sourcePort)
+      let elements = ranges.map { SetElement([bigEndianPort($0.lowerBound)], last: [bigEndianPort($0.upperBound)]) }
+      lookUpAnonymous(AnonymousSet(type: KeyPart.port.type, elements: elements), addSet)
+    case .sourcePrefix(let octets, let ipv4, let comparison):
+      requireFamily(ipv4 ? ProtocolFamily.ipv4 : ProtocolFamily.ipv6)
+      loadPayload(NFT_PAYLOAD_NETWORK_HEADER, offset: ipv4 ? 12 : 8, length: UInt32(octets.count))
+      compare(comparison, octets)
     case .destinationAddress(let address):
       load(address.count == 4 ? .ipv4Destination : .ipv6Destination)
       compare(.equal, address)

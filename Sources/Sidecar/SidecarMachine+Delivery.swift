@@ -49,6 +49,11 @@ extension SidecarMachine {
     }
     let before = forwarder.status
     perform(forwarder.delivered(id, outcome, at: now, using: &generator), at: now, using: &generator)
+    sayHowDeliveryFares(since: before)
+  }
+
+  /// A failure and its end are told; the forwarder's own time limit too, which no outcome announces.
+  mutating func sayHowDeliveryFares(since before: ForwarderStatus) {
     let after = forwarder.status
     if after.consecutiveFailures > before.consecutiveFailures, let error = after.lastError {
       emit(.log(LogEntry(.warning, "a delivery failed; it is tried again", [("reason", error)])))

@@ -130,7 +130,9 @@ extension SidecarMachine {
     queries.deadlineReached(at: now.instant, into: &drafts)
     for draft in drafts { stage(audit.seal(draft, at: now.wall, using: &generator)) }
     perform(spool.deadlineReached(at: now), at: now, using: &generator)
+    let before = forwarder.status
     perform(forwarder.deadlineReached(at: now, using: &generator), at: now, using: &generator)
+    sayHowDeliveryFares(since: before)
     if gate.deadlineReached(at: now.instant) {
       emit(.log(LogEntry(.error, "the audit lease ran out: new flows are denied until the hub takes records")))
     }
@@ -193,11 +195,12 @@ extension SidecarMachine {
     endTurn(at: now, using: &generator)
   }
 
-  /// A stop is complete when the hub has everything, or when its time is over: the rest stays in the spool. The rules stay in any case.
+  /// A stop is complete when the hub has everything and the disk knows it, or when its time is over: the rest stays in the spool. The rules stay in any case.
   private mutating func endIfDrained(at now: Moment) {
     guard case .draining(let until) = phase else { return }
     let isStored = evidence.records.isEmpty && evidence.lastTicket == evidence.settledTicket
-    guard isStored && spool.unacknowledgedCount == 0 || until <= now.instant else { return }
+    let isTaken = spool.unacknowledgedCount == 0 && spool.isCursorCurrent
+    guard isStored && isTaken || until <= now.instant else { return }
     for effect in spool.flush(at: now) { emit(.spool(effect)) }
     phase = .ended
     emit(.stop)

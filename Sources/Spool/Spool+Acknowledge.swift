@@ -32,6 +32,9 @@ extension Spool {
       generation: 0, position: position, boot: boot ?? SpoolBoot(high: 0, low: 0), sequence: sequence)
   }
 
+  /// Whether the disk knows everything that was accepted: a start after this sends none of it again.
+  package var isCursorCurrent: Bool { cursorWriting == nil && acknowledged.position <= cursorSynced }
+
   /// Asks for the cursor's slot to be written, unless a write is under way or nothing is new.
   mutating func advanceCursor() -> [SpoolEffect] {
     guard cursorWriting == nil, cursorRetryAt == nil, acknowledged.position > cursorSynced else { return [] }

@@ -1,8 +1,9 @@
 /// Python run in the two namespaces: servers that say who answered, and programs that try to reach them.
 enum PacketScript {
-  /// TCP and UDP echo on each `ADDRESS PORT` of the arguments; a UDP answer comes from the address that was asked. TCP that reads `push` sends for ever.
+  /// TCP and UDP echo on each `ADDRESS PORT` of the arguments; a UDP answer comes from the address that was asked. TCP that reads `push` sends for ever. As the user `SERVE_AS`.
   static let servers = """
-    import socket, sys, threading, time
+    import os, socket, sys, threading, time
+    os.setuid(int(os.environ.get('SERVE_AS', '0')))
     def family(a): return socket.AF_INET6 if ':' in a else socket.AF_INET
     def talk(c, port):
         try:

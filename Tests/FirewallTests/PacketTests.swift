@@ -20,9 +20,9 @@ struct PacketTests {
     init(_ rules: String...) throws {
       namespace = try NetworkNamespace()
       model = try Fixture()
-      func serve(_ name: String, _ places: [String]) throws -> LineProcess {
+      func serve(_ name: String, as user: [String] = [], _ places: [String]) throws -> LineProcess {
         try LineProcess(
-          ["ip", "netns", "exec", name, "python3", "-c", PacketScript.servers] + places)
+          ["ip", "netns", "exec", name] + user + ["python3", "-c", PacketScript.servers] + places)
       }
       var outside: [String] = ["10.9.0.2", "53", "fd09::2", "53"]
       for host in 1...4 {
@@ -33,7 +33,7 @@ struct PacketTests {
       servers = [
         try serve(namespace.world, outside),
         try serve(
-          namespace.pod,
+          namespace.pod, as: ["env", "SERVE_AS=65532"],
           ["127.0.0.1", "15353", "::1", "15353", "0.0.0.0", "18080", "0.0.0.0", "7000", "fd09::1", "7000"]),
       ]
       try namespace.inPod("nft", "-f", "-", input: nftText(Ruleset(Fixture.parameters).installation()))

@@ -28,6 +28,11 @@ extension KernelTests {
         "tcp dport { 80, 8000-8100, 65535 } accept"
       ),
       ([.destinationAddress([10, 1, 2, 3]), .accept], "ip daddr 10.1.2.3 accept"),
+      ([.sourcePrefix([127], ipv4: true, .notEqual), .accept], "ip saddr != 127.0.0.0/8 accept"),
+      (
+        [.sourcePrefix([UInt8](repeating: 0, count: 15) + [1], ipv4: false, .notEqual), .accept],
+        "ip6 saddr != ::1 accept"
+      ),
       (
         [.destinationAddress([0x20, 1, 0xd, 0xb8] + [UInt8](repeating: 0, count: 11) + [1]), .accept],
         "ip6 daddr 2001:db8::1 accept"

@@ -3,6 +3,14 @@ import LinuxIO
 import Testing
 
 @Suite struct DirectoryTests {
+  @Test func aDirectoryIsClaimedOnce() throws {
+    let path = NSTemporaryDirectory() + "claim-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let first = try Directory(path, create: true)
+    #expect(first.claim())
+    #expect(!(try Directory(path).claim()))
+  }
+
   @Test func madeWithModeForTheOwnerAlone() throws {
     let temporary = try TemporaryDirectory()
     let directory = try Directory("\(temporary.path)/state", create: true)

@@ -103,6 +103,10 @@ extension SimulatedKernel {
     case .sourcePort(let port, let comparison):
       return hasPorts && (packet.tuple.source.port == port) == (comparison == .equal)
     case .destinationPorts(let ranges): return hasPorts && ranges.contains { $0.contains(packet.destination.port) }
+    case .sourcePorts(let ranges): return hasPorts && ranges.contains { $0.contains(packet.tuple.source.port) }
+    case .sourcePrefix(let octets, let isIPv4, let comparison):
+      let source = packet.tuple.source.address
+      return source.isIPv4 == isIPv4 && source.bytes.starts(with: octets) == (comparison == .equal)
     case .destinationAddress(let bytes): return packet.destination.address.bytes == bytes
     case .isConnectionRequest: return packet.isConnectionRequest
     case .icmpv6Types(let types): return transport == 58 && types.contains(UInt8(packet.tuple.destination.port >> 8))
