@@ -48,7 +48,12 @@ package enum IPAddress: Hashable, Comparable, Sendable {
   /// Network byte order, 4 or 16 octets.
   package var bytes: [UInt8] {
     switch self {
-    case .v4(let address): return bigEndianBytes(address.bits)
+    case .v4(let address):
+      let bits = address.bits
+      return [
+        UInt8(truncatingIfNeeded: bits >> 24), UInt8(truncatingIfNeeded: bits >> 16),
+        UInt8(truncatingIfNeeded: bits >> 8), UInt8(truncatingIfNeeded: bits),
+      ]
     case .v6(let address): return bigEndianBytes(address.high) + bigEndianBytes(address.low)
     }
   }

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -296,6 +297,46 @@ int clinux_name_thread(const char *name) {
 char *const *clinux_environment(void) { return environ; }
 
 int64_t clinux_random(void *octets, size_t count) { return getrandom(octets, count, 0); }
+
+// Checksums
+
+#if defined(__x86_64__)
+int clinux_has_crc32c(void) { return __builtin_cpu_supports("sse4.2") != 0; }
+
+__attribute__((target("sse4.2")))
+uint32_t clinux_crc32c(const uint8_t *octets, size_t count, uint32_t seed) {
+  uint64_t value = ~seed;
+  for (; count >= 8; octets += 8, count -= 8) {
+    uint64_t eight;
+    memcpy(&eight, octets, sizeof eight);
+    value = __builtin_ia32_crc32di(value, eight);
+  }
+  uint32_t rest = (uint32_t)value;
+  for (; count > 0; octets++, count--) rest = __builtin_ia32_crc32qi(rest, *octets);
+  return ~rest;
+}
+#elif defined(__aarch64__)
+int clinux_has_crc32c(void) { return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0; }
+
+__attribute__((target("crc")))
+uint32_t clinux_crc32c(const uint8_t *octets, size_t count, uint32_t seed) {
+  uint32_t value = ~seed;
+  for (; count >= 8; octets += 8, count -= 8) {
+    uint64_t eight;
+    memcpy(&eight, octets, sizeof eight);
+    value = __builtin_arm_crc32cd(value, eight);
+  }
+  for (; count > 0; octets++, count--) value = __builtin_arm_crc32cb(value, *octets);
+  return ~value;
+}
+#else
+int clinux_has_crc32c(void) { return 0; }
+uint32_t clinux_crc32c(const uint8_t *octets, size_t count, uint32_t seed) {
+  (void)octets;
+  (void)count;
+  return seed;
+}
+#endif
 
 // Namespaces
 

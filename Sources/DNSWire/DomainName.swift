@@ -110,26 +110,33 @@ package struct DomainName: Sendable {
 extension DomainName: Hashable, Comparable {
   package static func == (left: Self, right: Self) -> Bool {
     guard left.wire.count == right.wire.count else { return false }
-    for index in left.wire.indices where left.wire[index] != right.wire[index] {
-      guard lowercased(left.wire[index]) == lowercased(right.wire[index]) else { return false }
+    let (left, right) = (left.wire.span, right.wire.span)
+    var at = 0
+    while at &+ 8 <= left.count {
+      guard eightLowercased(left, at) == eightLowercased(right, at) else { return false }
+      at &+= 8
+    }
+    while at < left.count {
+      guard lowercased(left[at]) == lowercased(right[at]) else { return false }
+      at &+= 1
     }
     return true
   }
 
   /// Eight octets at a time: names are looked up for every query.
   package func hash(into hasher: inout Hasher) {
-    var chunk: UInt64 = 0
-    var filled = 0
-    for octet in wire {
-      chunk = chunk << 8 | UInt64(lowercased(octet))
-      filled += 1
-      if filled == 8 {
-        hasher.combine(chunk)
-        chunk = 0
-        filled = 0
-      }
+    let octets = wire.span
+    var at = 0
+    while at &+ 8 <= octets.count {
+      hasher.combine(eightLowercased(octets, at))
+      at &+= 8
     }
-    hasher.combine(chunk)
+    var rest: UInt64 = 0
+    while at < octets.count {
+      rest = rest << 8 | UInt64(lowercased(octets[at]))
+      at &+= 1
+    }
+    hasher.combine(rest)
   }
 
   /// By lower-case wire form: an order for tables, not the canonical order of DNSSEC.
@@ -179,3 +186,17 @@ extension DomainName: CustomStringConvertible {
 /// ASCII case folding (RFC 4343). A length octet is at most 63 and is never a letter.
 @inline(__always)
 package func lowercased(_ octet: UInt8) -> UInt8 { octet &- 0x41 < 26 ? octet | 0x20 : octet }
+
+/// The eight octets from `at` on as a number, ASCII letters in lower case. Octets of 0x80 and above stay as they are.
+@inline(__always)
+private func eightLowercased(_ octets: Span<UInt8>, _ at: Int) -> UInt64 {
+  let eight = octets.extracting(at..<(at &+ 8))
+  var word = UInt64(eight[0]) | UInt64(eight[1]) << 8 | UInt64(eight[2]) << 16 | UInt64(eight[3]) << 24
+  word |= UInt64(eight[4]) << 32 | UInt64(eight[5]) << 40 | UInt64(eight[6]) << 48 | UInt64(eight[7]) << 56
+  // In each octet the highest bit says: at least `A`, and not above `Z`. No sum of seven bits carries into the next.
+  let sevenBits = word & 0x7f7f_7f7f_7f7f_7f7f
+  let isFromA = sevenBits &+ 0x3f3f_3f3f_3f3f_3f3f
+  let isAboveZ = sevenBits &+ 0x2525_2525_2525_2525
+  let isUpperCase = isFromA & ~isAboveZ & ~word & 0x8080_8080_8080_8080
+  return word | isUpperCase >> 2
+}

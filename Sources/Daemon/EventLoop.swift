@@ -67,14 +67,30 @@ struct EventLoop: ~Copyable {
     while hadOutcome {
       hadOutcome = false
       while let effect = machine.nextEffect() {
+        // Queries do not wait for the kernel or the disk.
+        switch effect {
+        case .commit, .spool: hadOutcome = sendUpstream(at: now) || hadOutcome
+        default: break
+        }
         var outcomes: [SidecarEvent] = []
         runner.perform(effect, at: now) { outcomes.append($0) }
         for outcome in outcomes { feed(outcome, at: now) }
         if !outcomes.isEmpty { hadOutcome = true }
       }
+      hadOutcome = sendUpstream(at: now) || hadOutcome
       // Outcomes are events of a turn too: what they staged must not wait for the next readiness.
       if hadOutcome { feed(.turnEnded, at: now) }
     }
+  }
+
+  /// Sends the queries gathered so far. True: some were refused, and the machine knows.
+  private mutating func sendUpstream(at now: Moment) -> Bool {
+    var failed = false
+    runner.upstreams.flush {
+      feed($0, at: now)
+      failed = true
+    }
+    return failed
   }
 
   private mutating func dispatch(_ event: EventPoll.Event, at now: Moment) {

@@ -130,9 +130,10 @@ struct Startup {
       attemptTimeout: settings.forwarder.attemptTimeout, log: log)
     let start = try adopted(settings, storage)
     let end: EffectRunner.ProcessEnd
+    let checksum: SpoolChecksum? = ProcessorChecksum.isThere ? ProcessorChecksum.crc32c : nil
     do throws(Errno) {
       var loop = try EventLoop(
-        SidecarMachine(settings) { SHA256.digest(of: $0) }, runner, poll, signals, monitor,
+        SidecarMachine(settings, hash: SHA256.kept(), checksum: checksum), runner, poll, signals, monitor,
         upstreamPatience: configuration.dnsUpstreamTimeout * 2)
       end = try loop.run(from: start)
     } catch {

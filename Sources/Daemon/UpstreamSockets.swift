@@ -21,10 +21,19 @@ final class UpstreamSockets {
     var number: UInt32
   }
 
-  private struct Entry {
-    var socket: UDPSocket
-    var token: UInt64
+  private final class Port {
+    let slot: Slot
+    let socket: UDPSocket
+    let token: UInt64
     var uses = 0
+    /// Queries of this turn.
+    var unsent: [[UInt8]] = []
+
+    init(_ slot: Slot, _ socket: UDPSocket, _ token: UInt64) {
+      self.slot = slot
+      self.socket = socket
+      self.token = token
+    }
   }
 
   private struct Lookup {
@@ -38,66 +47,97 @@ final class UpstreamSockets {
   private let mark: UInt32
   private let ephemeral = EphemeralPorts.current()
   private var random = SystemRandom()
-  private var current: [Slot: Entry] = [:]
+  private var current: [Slot: Port] = [:]
   /// Replies to the last queries of a port that was given up may still come; it is closed when the next one is.
-  private var former: [Slot: Entry] = [:]
-  private var slots: [UInt64: Slot] = [:]
+  private var former: [Slot: Port] = [:]
+  private var ports: [UInt64: Port] = [:]
+  /// Those with something to send, in the order in which they got it.
+  private var waiting: [Port] = []
   private var lookups: [UInt64: Lookup] = [:]
   private var nextToken: UInt64 = 1
   private let inbound = InboundDatagrams()
+  private let outbound = OutboundDatagrams()
 
   init(_ poll: EventPoll, mark: UInt32) {
     self.poll = poll
     self.mark = mark
   }
 
-  /// False: nothing left, the try has failed.
+  /// False: nothing will leave, the try has failed. Datagrams leave with `flush`.
   func send(_ query: UpstreamQuery, at now: Instant) -> Bool {
     query.isTCP ? connect(query, at: now) : sendDatagram(query)
   }
 
   private func sendDatagram(_ query: UpstreamQuery) -> Bool {
-    let slot = Slot(upstream: query.upstream, number: query.socket)
-    if (current[slot]?.uses ?? 0) >= Self.queriesPerPort, let used = current.removeValue(forKey: slot) {
-      if let old = former.updateValue(used, forKey: slot) { close(old) }
-    }
-    if current[slot] == nil {
-      let opened = try? UDPSocket.onRandomPort(
-        connect: query.upstream, outside: ephemeral, mark: mark,
-        receiveBufferOctets: UDPSocket.receiveBufferOctets, using: &random)
-      guard let socket = opened else { return false }
-      let token = nextToken
-      nextToken += 1
-      guard (try? poll.register(socket.number, token: Token.upstreamDatagrams(token).rawValue, interest: .read)) != nil
-      else { return false }
-      slots[token] = slot
-      current[slot] = Entry(socket: socket, token: token)
-    }
-    current[slot]?.uses += 1
-    guard let socket = current[slot]?.socket else { return false }
-    // A full send buffer is a datagram that the network lost: others of this socket are well, and this one is tried again in time.
-    if (try? socket.send(query.bytes)) != nil { return true }
-    // The error may be that of an earlier datagram, which the kernel tells at the next call whatever it is; this one was not sent then.
-    return (try? socket.send(query.bytes)) != nil
+    guard let port = port(for: Slot(upstream: query.upstream, number: query.socket)) else { return false }
+    port.uses += 1
+    if port.unsent.isEmpty { waiting.append(port) }
+    port.unsent.append(query.bytes)
+    return true
   }
 
-  private func close(_ entry: Entry) {
-    try? poll.remove(entry.socket.number)
-    slots[entry.token] = nil
+  private func port(for slot: Slot) -> Port? {
+    if let port = current[slot] {
+      if port.uses < Self.queriesPerPort { return port }
+      current[slot] = nil
+      if let old = former.updateValue(port, forKey: slot) { close(old) }
+    }
+    let opened = try? UDPSocket.onRandomPort(
+      connect: slot.upstream, outside: ephemeral, mark: mark,
+      receiveBufferOctets: UDPSocket.receiveBufferOctets, using: &random)
+    guard let socket = opened else { return nil }
+    let token = nextToken
+    nextToken += 1
+    guard (try? poll.register(socket.number, token: Token.upstreamDatagrams(token).rawValue, interest: .read)) != nil
+    else { return nil }
+    let port = Port(slot, socket, token)
+    ports[token] = port
+    current[slot] = port
+    return port
+  }
+
+  /// Sends what the turn has gathered, and tells of every socket whose datagrams the kernel refuses.
+  func flush(_ body: (SidecarEvent) -> Void) {
+    // What `body` makes of a failure may be sent again: that is the next flush.
+    let sending = waiting
+    waiting.removeAll(keepingCapacity: true)
+    for port in sending {
+      let queries = port.unsent
+      port.unsent.removeAll(keepingCapacity: true)
+      if !send(queries, through: port.socket) {
+        body(.upstreamFailed(port.slot.upstream, socket: port.slot.number, isTCP: false))
+      }
+    }
+  }
+
+  private func send(_ queries: [[UInt8]], through socket: UDPSocket) -> Bool {
+    var refused = 0
+    for (index, query) in queries.enumerated() {
+      outbound.append(query, to: nil)
+      guard outbound.isFull || index == queries.count - 1 else { continue }
+      let outcome = socket.send(outbound)
+      refused += outcome.refused
+      // A full send buffer is datagrams that the network lost: others of this socket are well, and these are tried again in time.
+      if outcome.isBlocked { outbound.removeAll() }
+    }
+    return refused == 0
+  }
+
+  private func close(_ port: Port) {
+    try? poll.remove(port.socket.number)
+    ports[port.token] = nil
   }
 
   /// Replies on a socket, or the news that it was refused.
   func receive(_ token: UInt64, _ body: (SidecarEvent) -> Void) {
-    guard let slot = slots[token] else { return }
-    let entry = current[slot].flatMap { $0.token == token ? $0 : nil } ?? former[slot]
-    guard let entry, entry.token == token else { return }
+    guard let port = ports[token] else { return }
     do throws(Errno) {
-      let count = try entry.socket.receive(into: inbound)
+      let count = try port.socket.receive(into: inbound)
       for index in 0..<count where !inbound[index].isTruncated {
-        body(.upstreamAnswered(inbound[index].bytes, from: slot.upstream, socket: slot.number, isTCP: false))
+        body(.upstreamAnswered(inbound[index].bytes, from: port.slot.upstream, socket: port.slot.number, isTCP: false))
       }
     } catch {
-      body(.upstreamFailed(slot.upstream, socket: slot.number, isTCP: false))
+      body(.upstreamFailed(port.slot.upstream, socket: port.slot.number, isTCP: false))
     }
   }
 

@@ -7,11 +7,15 @@ struct Batch: Sendable {
   /// What an input replaced.
   enum Undo: Sendable {
     case address(IPAddress, AddressRecord?)
-    /// Nil: it was made here.
-    case grant(UInt32, Grant?)
+    /// It was made here.
+    case made(UInt32)
+    /// Indirect, like the policy: the others come with every new name and are small.
+    indirect case grant(UInt32, Grant)
+    /// Whether the kernel had been sent the grant, and with which end.
+    case sent(UInt32, isHeld: Bool, until: Instant?)
     case gate(Gate)
     case own(OwnDestination, Instant??)
-    case policy(RuleSet?, AddressRules)
+    indirect case policy(RuleSet?, AddressRules)
     case heldRules([[SetElement]])
   }
 

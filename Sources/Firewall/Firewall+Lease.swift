@@ -53,7 +53,8 @@ extension Firewall {
         guard let grant = grant(verdict.rule, name: index, session: session, at: now) else {
           return withhold(.tooManyGrants, name: index, start)
         }
-        lease.parts.append(LeasePart(grant: grant, ports: verdict.ports, ruleEnds: grants[grant]?.ruleEnds))
+        let ruleEnds = grants.index(forKey: grant).flatMap { grants.values[$0].ruleEnds }
+        lease.parts.append(LeasePart(grant: grant, ports: verdict.ports, ruleEnds: ruleEnds))
       }
       guard isGranted else { continue }
       leaseOrder += 1
@@ -111,9 +112,8 @@ extension Firewall {
     }
     if let name = names[lease.name], name.leases > limits.addressesPerNameMax { return .tooManyAddressesOfName }
     for part in lease.parts {
-      if let rule = grants[part.grant]?.attribution.rule.text,
-        leasesUnderRule[rule, default: 0] > limits.leasesPerRuleMax
-      {
+      guard let place = grants.index(forKey: part.grant) else { continue }
+      if leasesUnderRule[grants.values[place].attribution.rule.text, default: 0] > limits.leasesPerRuleMax {
         return .tooManyLeasesUnderRule
       }
     }

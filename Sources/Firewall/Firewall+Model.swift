@@ -71,9 +71,9 @@ extension Firewall {
 
   /// A grant that may have lost its last lease or flow: it stays a while.
   mutating func idle(_ id: UInt32) {
-    guard let grant = grants[id], !grant.isNeeded else { return }
+    guard let place = grants.index(forKey: id), !grants.values[place].isNeeded else { return }
     let end = now + Grant.linger
-    grants[id]?.lingersUntil = end
+    grants.values[place].lingersUntil = end
     timers.set(.grant(id), at: end)
   }
 
@@ -116,7 +116,7 @@ extension Firewall {
   private mutating func make(_ attribution: GrantAttribution, name: Int?, at now: Moment) -> UInt32? {
     // Rules about addresses are bounded by the policy and must not be starved by names.
     guard name == nil || grants.count < limits.grantsMax else { return nil }
-    while nextGrant == 0 || nextGrant > FlowMark.grantMax || grants[nextGrant] != nil {
+    while nextGrant == 0 || nextGrant > FlowMark.grantMax || grants.index(forKey: nextGrant) != nil {
       nextGrant = nextGrant >= FlowMark.grantMax ? 1 : nextGrant + 1
     }
     let id = nextGrant
@@ -125,7 +125,7 @@ extension Firewall {
     grant.ruleEnds = end(of: attribution.rule, at: now)
     grant.changedIn = staging.id
     grants[id] = grant
-    staging.journal.append(.grant(id, nil))
+    staging.journal.append(.made(id))
     staging.grants.append(id)
     return id
   }
@@ -154,18 +154,19 @@ extension Firewall {
 
   /// The index of a name, made when there is none.
   mutating func index(of name: DomainName) -> Int {
-    if let index = nameIndices[name] { return index }
-    let index: Int
-    if let free = freeNames.popLast() {
-      index = free
-      names[index] = NameRecord(name: name.lowercase)
-    } else {
-      index = names.count
+    // One look-up, whether it is known or not.
+    let free = freeNames.last ?? names.count
+    let index = read(&nameIndices[name, default: free])
+    guard index == free else { return index }
+    if freeNames.popLast() == nil {
       names.append(NameRecord(name: name.lowercase))
+    } else {
+      names[index] = NameRecord(name: name.lowercase)
     }
-    nameIndices[name] = index
     return index
   }
+
+  private func read(_ index: inout Int) -> Int { index }
 
   /// Forgets a name that nothing needs any more.
   mutating func releaseName(_ index: Int) {

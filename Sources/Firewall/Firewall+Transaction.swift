@@ -46,7 +46,8 @@ extension Firewall {
   ) {
     if staging.rewrites { staging.addresses = addresses.keys.sorted() }
     for address in staging.addresses {
-      guard let record = addresses[address] else { continue }
+      guard let place = addresses.index(forKey: address) else { continue }
+      let record = addresses.values[place]
       let isIPv4 = address.isIPv4
       if staging.rewrites {
         for element in record.wanted where now < element.until {
@@ -68,8 +69,8 @@ extension Firewall {
           added.append(element.element(address, at: now), to: element.key.set(isIPv4: isIPv4))
         }
       }
-      addresses[address]?.held = record.wanted
-      if record.wanted.isEmpty { addresses[address] = record.leases.isEmpty ? nil : addresses[address] }
+      addresses.values[place].held = record.wanted
+      if record.wanted.isEmpty, record.leases.isEmpty { addresses[address] = nil }
     }
   }
 
@@ -79,26 +80,25 @@ extension Firewall {
     if staging.rewrites { staging.grants = grants.keys.sorted() }
     for id in staging.grants {
       guard let place = grants.index(forKey: id) else { continue }
-      let grant = grants.values[place]
-      let isWanted = grant.isWanted(at: now)
-      let left = grant.ruleEnds.map { max($0 - now, .milliseconds(1)) }
+      // By place: a grant is large, and a copy of it counts a dozen references.
+      let isWanted = grants.values[place].isWanted(at: now)
+      let isHeld = grants.values[place].isHeld
+      let heldUntil = grants.values[place].heldUntil
+      let ruleEnds = grants.values[place].ruleEnds
+      let left = ruleEnds.map { max($0 - now, .milliseconds(1)) }
       if staging.rewrites {
-        if isWanted { added.append(element(of: grant, id, left), to: .grants) }
-      } else if isWanted, !grant.isHeld {
-        added.append(element(of: grant, id, left), to: .grants)
-      } else if isWanted, grant.heldUntil != grant.ruleEnds {
-        renewed.append(element(of: grant, id, left), to: .grants)
-      } else if !isWanted, grant.isHeld {
+        if isWanted { added.append(grants.values[place].element(id, left), to: .grants) }
+      } else if isWanted, !isHeld {
+        added.append(grants.values[place].element(id, left), to: .grants)
+      } else if isWanted, heldUntil != ruleEnds {
+        renewed.append(grants.values[place].element(id, left), to: .grants)
+      } else if !isWanted, isHeld {
         destroyed.append(SetElement([hostOrderBytes(id)]), to: .grants)
       }
-      staging.journal.append(.grant(id, grant))
+      staging.journal.append(.sent(id, isHeld: isHeld, until: heldUntil))
       grants.values[place].isHeld = isWanted
-      grants.values[place].heldUntil = isWanted ? grant.ruleEnds : nil
+      grants.values[place].heldUntil = isWanted ? ruleEnds : nil
     }
-  }
-
-  private func element(of grant: Grant, _ id: UInt32, _ left: TimeSpan?) -> SetElement {
-    SetElement([hostOrderBytes(id)], timeout: left, comment: grant.isUnknown ? nil : grant.attribution.comment)
   }
 
   private mutating func takeRules(_ deleted: inout ElementGroups, _ added: inout ElementGroups) {
@@ -163,12 +163,15 @@ extension Firewall {
       // Its timeouts began only now.
       let lateness = max(now.instant - batch.takenAt, .zero)
       for address in batch.addresses {
-        guard let record = addresses[address], record.lateness < lateness else { continue }
-        addresses[address]?.lateness = lateness
+        guard let place = addresses.index(forKey: address), addresses.values[place].lateness < lateness else {
+          continue
+        }
+        addresses.values[place].lateness = lateness
       }
       for id in batch.grants {
-        guard let grant = grants[id], !grant.isHeld, grant.changedIn <= batch.id, !grant.isWanted(at: now.instant)
-        else { continue }
+        guard let place = grants.index(forKey: id), grants.values[place].isDone(in: batch.id, at: now.instant) else {
+          continue
+        }
         removeGrant(id)
       }
       return Settlement(
@@ -200,8 +203,13 @@ extension Firewall {
       switch entry {
       case .address(let address, let old):
         put(address, addresses[address], old.map { renewed($0) })
-      case .grant(let id, let old):
-        restore(id, old)
+      case .made(let id):
+        if let current = grants[id], current.leases == 0, current.flows == 0 { discard(id) }
+      case .grant(let id, let old): restore(id, old)
+      case .sent(let id, let isHeld, let until):
+        guard let place = grants.index(forKey: id) else { continue }
+        grants.values[place].isHeld = isHeld
+        grants.values[place].heldUntil = until
       case .gate(let old): gate = old
       case .own(let destination, let old): own[destination] = old
       case .policy(let policy, let rules):
@@ -220,12 +228,9 @@ extension Firewall {
   }
 
   /// Flows and leases have counted on meanwhile; everything else is as it was.
-  private mutating func restore(_ id: UInt32, _ old: Grant?) {
+  private mutating func restore(_ id: UInt32, _ old: Grant) {
     guard let current = grants[id] else { return }
-    guard var old else {
-      if current.leases == 0, current.flows == 0 { discard(id) }
-      return
-    }
+    var old = old
     old.flows = current.flows
     old.leases = current.leases
     grants[id] = old
@@ -259,6 +264,11 @@ struct ElementGroups: Sendable {
   func changes(_ change: (SetName, [SetElement]) -> KernelChange) -> [KernelChange] {
     var changes: [KernelChange] = []
     for (name, elements) in zip(names, elements) {
+      // Most often all of them, and no copy.
+      if elements.count <= Self.changeMax {
+        changes.append(change(name, elements))
+        continue
+      }
       var start = 0
       while start < elements.count {
         let end = min(start + Self.changeMax, elements.count)

@@ -55,6 +55,16 @@ struct Grant: Sendable {
     return isNeeded || lingersUntil.map { now < $0 } ?? false
   }
 
+  /// Whether the transaction took it out of the kernel, and nothing has changed it since.
+  func isDone(in transaction: UInt64, at now: Instant) -> Bool {
+    !isHeld && changedIn <= transaction && !isWanted(at: now)
+  }
+
+  /// What the kernel holds of it.
+  func element(_ id: UInt32, _ left: TimeSpan?) -> SetElement {
+    SetElement([hostOrderBytes(id)], timeout: left, comment: isUnknown ? nil : attribution.comment)
+  }
+
   /// False when there is no room.
   mutating func remember(_ entry: AddressPlanEntry) -> Bool {
     guard formerPlan.count < Self.formerAddressesMax else { return false }

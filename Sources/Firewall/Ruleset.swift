@@ -98,6 +98,11 @@ struct RuleChain: Sendable {
 }
 
 /// A mark as an element's key: host order, as the kernel compares it. Sallyport runs on little-endian machines (x86-64 and arm64).
-func hostOrderBytes(_ mark: UInt32) -> [UInt8] { bigEndianBytes(mark.byteSwapped) }
+func hostOrderBytes(_ mark: UInt32) -> [UInt8] {
+  [
+    UInt8(truncatingIfNeeded: mark), UInt8(truncatingIfNeeded: mark >> 8), UInt8(truncatingIfNeeded: mark >> 16),
+    UInt8(truncatingIfNeeded: mark >> 24),
+  ]
+}
 
 func hostOrder(_ bytes: [UInt8]) -> UInt32 { bytes.reversed().reduce(0) { $0 << 8 | UInt32($1) } }

@@ -35,7 +35,14 @@ package struct QueryRollup: Sendable {
   /// Appends what is to be recorded now, in order. False: the query was counted into a later record.
   @discardableResult
   package mutating func observe(_ draft: QueryDraft, at now: Instant, into drafts: inout [QueryDraft]) -> Bool {
-    if let nextDeadline, nextDeadline <= now { deadlineReached(at: now, into: &drafts) }
+    let isNew = count(draft, at: now, into: &drafts)
+    if isNew { drafts.append(draft) }
+    return isNew
+  }
+
+  /// As `observe`, but appends only what ended: the draft itself is to be recorded after that, unless it was counted into a later record.
+  package mutating func count(_ draft: QueryDraft, at now: Instant, into ended: inout [QueryDraft]) -> Bool {
+    if let nextDeadline, nextDeadline <= now { deadlineReached(at: now, into: &ended) }
     let key = hash(draft)
     if let serial = serials[key] {
       // Looked at in place: a copy of a window counts a dozen references.
@@ -47,14 +54,12 @@ package struct QueryRollup: Sendable {
         window.count += draft.count
         window.draft = draft
       }
-      if !isRepeat { drafts.append(draft) }
       return !isRepeat
     }
-    if windows.count >= Self.windowsMax { endOldest(into: &drafts) }
+    if windows.count >= Self.windowsMax { endOldest(into: &ended) }
     let deadline = now + Self.window
     serials[key] = windows.append(Window(key: key, deadline: deadline, draft: draft, startedAt: draft.startedAt))
     if nextDeadline == nil { nextDeadline = deadline }
-    drafts.append(draft)
     return true
   }
 

@@ -106,10 +106,12 @@ package final class OutboundDatagrams {
     memory.removeAll(keepingCapacity: true)
   }
 
-  /// Sends what is there, in order. A datagram the kernel refuses is dropped and counted: one bad peer must not hold
-  /// the others.
+  /// Sends what is there, in order. A datagram the kernel refuses twice is dropped and counted: one bad peer must not
+  /// hold the others. The first error may be that of an earlier datagram, which the kernel tells at the next call
+  /// whatever it is.
   func send(through number: Int32) -> UDPSocket.SendOutcome {
     var outcome = UDPSocket.SendOutcome()
+    var tried: Int?
     while first < count {
       do throws(Errno) {
         let sent = try retryingUnlessBlocked("sendmmsg") { sendFrom(first, number) }
@@ -120,6 +122,10 @@ package final class OutboundDatagrams {
         outcome.sent += Int(sent)
         first += Int(sent)
       } catch {
+        guard tried == first else {
+          tried = first
+          continue
+        }
         outcome.refused += 1
         outcome.lastError = error
         first += 1

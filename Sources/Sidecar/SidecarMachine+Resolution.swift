@@ -92,9 +92,10 @@ extension SidecarMachine {
       responseCodeName: facts.responseCode.description, answer: answer, duration: facts.duration,
       session: facts.sessionID, rule: facts.rule?.text, reason: facts.reason, client: facts.source,
       transport: transport, startedAt: now.wall + TimeSpan(nanoseconds: -facts.duration.nanoseconds), endedAt: now.wall)
-    var drafts: [QueryDraft] = []
-    queries.observe(draft, at: now.instant, into: &drafts)
-    for index in drafts.indices { stage(audit.seal(drafts[index], at: now.wall, using: &generator)) }
+    var ended: [QueryDraft] = []
+    let isNew = queries.count(draft, at: now.instant, into: &ended)
+    for index in ended.indices { stage(audit.seal(ended[index], at: now.wall, using: &generator)) }
+    if isNew { stage(audit.seal(draft, at: now.wall, using: &generator)) }
   }
 }
 

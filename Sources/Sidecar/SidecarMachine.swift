@@ -49,7 +49,7 @@ package struct SidecarMachine: Sendable {
   private var effects: [SidecarEffect?] = []
   private var effectsTaken = 0
 
-  package init(_ settings: SidecarSettings, hash: @escaping AuditLog.Hash) {
+  package init(_ settings: SidecarSettings, hash: @escaping AuditLog.Hash, checksum: SpoolChecksum? = nil) {
     self.settings = settings
     self.hash = hash
     policy = RuleSet(settings.policy, always: settings.always, revision: settings.firstRevision)
@@ -65,7 +65,7 @@ package struct SidecarMachine: Sendable {
       hash: hash)
     var limits = settings.spool
     limits.keptBytesMax = min(SidecarSettings.flowMemoryBytes, limits.bytesMax / 8)
-    spool = Spool(limits: limits, boot: settings.boot)
+    spool = Spool(limits: limits, boot: settings.boot, checksum: checksum)
     forwarder = Forwarder(settings.forwarder)
     api = PolicyAPI(settings.api)
   }

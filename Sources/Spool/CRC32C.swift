@@ -1,6 +1,11 @@
+/// CRC-32C of `bytes[range]`, continued from that of the octets before it (0 for none).
+package typealias SpoolChecksum =
+  @Sendable (_ bytes: [UInt8], _ range: Range<Int>, _ seed: UInt32) -> UInt32
+
 /// CRC-32C (Castagnoli; RFC 3720 appendix B.4): reflected polynomial 0x82f63b78, all ones before and after.
 ///
-/// By eight tables, eight octets a step: about 2 GB/s, a thousand times what is written.
+/// By eight tables, eight octets a step: about 2 GB/s, a thousand times what is written. Where the processor has an
+/// instruction for it the shell gives `Spool` a faster `SpoolChecksum`.
 enum CRC32C {
   /// The checksum of `bytes[range]`, continued from that of the octets before it (0 for none).
   static func checksum(_ bytes: [UInt8], _ range: Range<Int>, after seed: UInt32 = 0) -> UInt32 {

@@ -32,14 +32,16 @@ enum SegmentFormat {
     return .intact(boot: boot, firstSequence: LittleEndian.word64(bytes, at: 28))
   }
 
-  static func composeRecord(_ record: SpoolRecord, into bytes: inout [UInt8]) {
+  static func composeRecord(
+    _ record: SpoolRecord, into bytes: inout [UInt8], _ checksum: SpoolChecksum
+  ) {
     let start = bytes.count
     LittleEndian.append(UInt32(truncatingIfNeeded: record.bytes.count), to: &bytes)
     LittleEndian.append(UInt32(0), to: &bytes)
     LittleEndian.append(record.sequence, to: &bytes)
     bytes += record.bytes
-    let checksum = recordChecksum(bytes, at: start, end: bytes.count)
-    for index in 0..<4 { bytes[start + 4 + index] = UInt8(truncatingIfNeeded: checksum >> UInt32(8 * index)) }
+    let sum = recordChecksum(bytes, at: start, end: bytes.count, checksum)
+    for index in 0..<4 { bytes[start + 4 + index] = UInt8(truncatingIfNeeded: sum >> UInt32(8 * index)) }
   }
 
   struct Found {
@@ -50,7 +52,8 @@ enum SegmentFormat {
   /// The valid record at `offset`, wholly before `end`, its sequence number greater than `last`. Nil when there is
   /// none. `trialBytes` counts what was checksummed.
   static func parseRecord(
-    _ bytes: [UInt8], at offset: Int, end: Int, after last: UInt64?, trialBytes: inout Int, span: UInt64 = .max
+    _ bytes: [UInt8], at offset: Int, end: Int, after last: UInt64?, trialBytes: inout Int, span: UInt64 = .max,
+    _ checksum: SpoolChecksum
   ) -> Found? {
     guard offset + recordHeaderBytes < end else { return nil }
     let length = Int(LittleEndian.word32(bytes, at: offset))
@@ -61,14 +64,17 @@ enum SegmentFormat {
     if let last, sequence <= last || sequence - last > span { return nil }
     let payload = offset + recordHeaderBytes..<offset + recordHeaderBytes + length
     trialBytes += length
-    guard LittleEndian.word32(bytes, at: offset + 4) == recordChecksum(bytes, at: offset, end: payload.upperBound)
+    guard
+      LittleEndian.word32(bytes, at: offset + 4) == recordChecksum(bytes, at: offset, end: payload.upperBound, checksum)
     else { return nil }
     return Found(sequence: sequence, payload: payload)
   }
 
   /// Over length, sequence number and payload: all but the checksum itself.
-  private static func recordChecksum(_ bytes: [UInt8], at start: Int, end: Int) -> UInt32 {
-    CRC32C.checksum(bytes, start + 8..<end, after: CRC32C.checksum(bytes, start..<start + 4))
+  private static func recordChecksum(
+    _ bytes: [UInt8], at start: Int, end: Int, _ checksum: SpoolChecksum
+  ) -> UInt32 {
+    checksum(bytes, start + 8..<end, checksum(bytes, start..<start + 4, 0))
   }
 }
 

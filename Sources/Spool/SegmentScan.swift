@@ -16,7 +16,7 @@ struct SegmentScan {
   /// Scans `bytes[start...]`. Ends always: each octet is tried once, and the trial checksums have a budget.
   /// - Parameter last: the sequence number before, when it is known.
   /// - Parameter acknowledged: records that end here or before are not counted.
-  init(_ bytes: [UInt8], from start: Int, after last: UInt64?, acknowledged: Int) {
+  init(_ bytes: [UInt8], from start: Int, after last: UInt64?, acknowledged: Int, _ checksum: SpoolChecksum) {
     let end = bytes.count
     var budget = max(end, 1) * SpoolLimits.searchBudgetFactor
     var last = last
@@ -26,7 +26,8 @@ struct SegmentScan {
     while at < end {
       var cost = 0
       let span = isSearching ? SpoolLimits.searchSequenceSpan : UInt64.max
-      let found = SegmentFormat.parseRecord(bytes, at: at, end: end, after: last, trialBytes: &cost, span: span)
+      let found = SegmentFormat.parseRecord(
+        bytes, at: at, end: end, after: last, trialBytes: &cost, span: span, checksum)
       guard let found else {
         isSearching = true
         budget -= cost

@@ -20,7 +20,7 @@ extension Spool {
 
     var bytes: [UInt8] = []
     bytes.reserveCapacity(total)
-    for record in records { SegmentFormat.composeRecord(record, into: &bytes) }
+    for record in records { SegmentFormat.composeRecord(record, into: &bytes, checksum) }
     let group = Group(
       ticket: SpoolTicket(number: nextTicket), bytes: bytes, count: records.count, firstSequence: first.sequence,
       lastSequence: last.sequence, position: SpoolPosition(segment: 0, offset: 0), appendedAt: now, state: .writing)

@@ -37,7 +37,7 @@ extension Spool {
     var effects: [SpoolEffect] = []
     var start = 0
     if read.isSearch {
-      let scan = SegmentScan(bytes, from: 0, after: sequenceBefore(read), acknowledged: 0)
+      let scan = SegmentScan(bytes, from: 0, after: sequenceBefore(read), acknowledged: 0, checksum)
       start = scan.runs.first?.bytes.lowerBound ?? bytes.count
       if start > 0 { effects = giveUp(read, 0..<start, bytes, next: scan.runs.first?.firstSequence) }
     }
@@ -52,7 +52,9 @@ extension Spool {
     var at = start
     var total = 0
     var cost = 0
-    while let found = SegmentFormat.parseRecord(bytes, at: at, end: bytes.count, after: nil, trialBytes: &cost) {
+    while let found = SegmentFormat.parseRecord(
+      bytes, at: at, end: bytes.count, after: nil, trialBytes: &cost, checksum)
+    {
       total += found.payload.count
       guard records.isEmpty || total <= read.recordBytesMax else { break }
       at = found.payload.upperBound

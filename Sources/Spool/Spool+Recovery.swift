@@ -117,7 +117,7 @@ extension Spool {
     }
     closeDamage(boot, start, &recovery)
     let before = start.flatMap { $0 > 0 ? $0 - 1 : nil }
-    let scan = SegmentScan(bytes, from: SegmentFormat.headerBytes, after: before, acknowledged: done)
+    let scan = SegmentScan(bytes, from: SegmentFormat.headerBytes, after: before, acknowledged: done, checksum)
     guard let first = scan.runs.first, let last = scan.runs.last else {
       // No record at all: a file that a crash left unfinished, or one that cannot be read.
       let isEmpty = bytes.count <= SegmentFormat.headerBytes && (isLast || boot != nil)
@@ -189,7 +189,8 @@ extension Spool {
 extension Spool {
   /// A segment that the cursor has passed: kept if it is whole, as nobody waits for it.
   private mutating func keep(_ bytes: [UInt8], number: UInt64, _ recovery: inout Recovery) -> [SpoolEffect] {
-    let scan = SegmentScan(bytes, from: SegmentFormat.headerBytes, after: nil, acknowledged: bytes.count)
+    let scan = SegmentScan(
+      bytes, from: SegmentFormat.headerBytes, after: nil, acknowledged: bytes.count, checksum)
     guard case .intact = SegmentFormat.parseHeader(bytes), scan.runs.count == 1, scan.tail.isEmpty else {
       return [.deleteSegment(name: SegmentName.compose(number))]
     }
@@ -205,7 +206,7 @@ extension Spool {
       var at = run.bytes.lowerBound
       var trialBytes = 0
       while let found = SegmentFormat.parseRecord(
-        bytes, at: at, end: run.bytes.upperBound, after: nil, trialBytes: &trialBytes)
+        bytes, at: at, end: run.bytes.upperBound, after: nil, trialBytes: &trialBytes, checksum)
       {
         recovery.report.recent.append(Array(bytes[found.payload]))
         recovery.recentBytes += found.payload.count

@@ -64,6 +64,8 @@ package struct Spool: Sendable {
   package let limits: SpoolLimits
   /// This start of the daemon.
   package let boot: SpoolBoot
+  /// Over records; the same function whoever gave it.
+  let checksum: SpoolChecksum
 
   var phase = Phase.idle
   /// All segments, oldest first. Records are appended to the last one unless it is sealed.
@@ -101,9 +103,11 @@ package struct Spool: Sendable {
   /// Records handed out and not acknowledged, in order.
   var handedOut: [HandedOut] = []
 
-  package init(limits: SpoolLimits, boot: SpoolBoot) {
+  /// `checksum` nil: by tables.
+  package init(limits: SpoolLimits, boot: SpoolBoot, checksum: SpoolChecksum? = nil) {
     self.limits = limits
     self.boot = boot
+    self.checksum = checksum ?? { CRC32C.checksum($0, $1, after: $2) }
     acknowledged = SpoolCursor(
       generation: 0, position: SpoolPosition(segment: 0, offset: 0), boot: SpoolBoot(high: 0, low: 0), sequence: 0)
   }

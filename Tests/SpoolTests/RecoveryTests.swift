@@ -178,7 +178,7 @@ import Timekeeping
   @Test func searchEndsOnBytesMadeToBeExpensive() {
     // Every octet begins a plausible header: lengths that fit, checksums that do not.
     let bytes = (0..<400_000).map { UInt8($0 % 4 == 1 ? 0x80 : 0) }
-    let scan = SegmentScan(bytes, from: 0, after: nil, acknowledged: 0)
+    let scan = SegmentScan(bytes, from: 0, after: nil, acknowledged: 0) { CRC32C.checksum($0, $1, after: $2) }
     #expect(scan.runs.isEmpty && scan.tail == 0..<400_000)
   }
 

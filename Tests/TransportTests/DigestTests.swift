@@ -18,6 +18,8 @@ import Transport
     let bytes = Array(text.utf8)
     #expect(hexadecimal(SHA256.digest(bytes)) == expected)
     #expect(hexadecimal(SHA256.digest(Array(bytes.prefix(1)), Array(bytes.dropFirst(1)))) == expected)
+    let kept = SHA256.kept()
+    for _ in 0..<2 { #expect(hexadecimal(kept(bytes)) == expected) }
     let state = SHA256State()
     for _ in 0..<2 {
       for byte in bytes { state.update([byte]) }

@@ -86,6 +86,13 @@ int clinux_name_thread(const char *name);
 char *const *clinux_environment(void);
 int64_t clinux_random(void *octets, size_t count);
 
+// Checksums
+// Whether the processor has an instruction for CRC-32C; without it `clinux_crc32c` must not be called.
+int clinux_has_crc32c(void);
+// CRC-32C (RFC 3720 appendix B.4), continued from that of the octets before (0 for none). No system call, but an instruction that
+// Swift has no word for.
+uint32_t clinux_crc32c(const uint8_t *octets, size_t count, uint32_t seed);
+
 // Namespaces, for tests. Only the calling thread moves.
 int clinux_unshare_network(void);
 int clinux_enter_network(int descriptor);
