@@ -7,6 +7,9 @@ struct FormerRecord {
   /// Octets of a session's name: ours have 34 and a number.
   static let sessionOctetsMax = 64
 
+  /// Octets in which a record of ours names its kind: it stands fifth, after less than 300.
+  private static let kindOctetsMax = 512
+
   var kind: RecordKind
   var generatedAt: WallTime
   var hasPreviousBoot = false
@@ -39,6 +42,16 @@ struct FormerRecord {
     names = members["SbxDstNames"]?.split(separator: ",").map(String.init) ?? []
     rule = members["NetworkRuleName"]
     tuple = Self.tuple(members)
+  }
+
+  /// Whether it is plainly a record of a DNS query, the most frequent kind: reading it costs far more than this.
+  static func isAboutName(_ bytes: [UInt8]) -> Bool {
+    let end = min(bytes.count, kindOctetsMax) - queryKind.count
+    guard end >= 0 else { return false }
+    for at in 0...end where bytes[at] == 0x22 && bytes[at + 4] == queryKind[4] {
+      if bytes[at..<at + queryKind.count].elementsEqual(queryKind) { return true }
+    }
+    return false
   }
 
   /// Texts and numbers, as text; of records that are not about flows only what stands before their kind.
@@ -92,6 +105,7 @@ struct FormerRecord {
     }
   }
 
+  private static let queryKind = Array("\"SbxRecordKind\":\"Dns".utf8)
   private static let kindName = "SbxRecordKind"
   private static let tellingKinds: Set<String> = [
     RecordKind.flowOpen.rawValue, RecordKind.flowUpdate.rawValue, RecordKind.flowClose.rawValue,

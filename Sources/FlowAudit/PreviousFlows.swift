@@ -48,6 +48,7 @@ package struct PreviousFlows: Sendable {
   /// - Parameter records: the newest records before this start, oldest first.
   package init(records: [[UInt8]] = []) {
     for (place, bytes) in records.enumerated() {
+      if oldest != nil, FormerRecord.isAboutName(bytes) { continue }
       guard let record = FormerRecord(bytes) else { continue }
       if oldest == nil {
         oldest = record.generatedAt
