@@ -64,15 +64,6 @@ extension Firewall {
     idle(mark)
   }
 
-  /// After events were lost: how many flows a dump of conntrack shows for each mark; those not named have none.
-  package mutating func flowsCounted(_ flows: [UInt32: Int], at now: Moment) {
-    self.now = now.instant
-    for id in grants.keys.sorted() {
-      grants[id]?.flows = max(flows[id] ?? 0, 0)
-      idle(id)
-    }
-  }
-
   package var counts: FirewallCounts {
     FirewallCounts(
       leases: leaseCount, grants: grants.count, portElements: portElements, rangeElements: rangeElements)

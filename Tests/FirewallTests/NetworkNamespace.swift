@@ -89,6 +89,11 @@ final class LineProcess {
 
   func ask(_ line: String) -> String {
     input.fileHandleForWriting.write(Data((line + "\n").utf8))
+    return nextLine()
+  }
+
+  /// The next line it prints, or what there is when it ends.
+  func nextLine() -> String {
     var answer: [UInt8] = []
     while let octet = output.fileHandleForReading.readData(ofLength: 1).first, octet != 0x0a { answer.append(octet) }
     return String(decoding: answer, as: UTF8.self)

@@ -1,6 +1,6 @@
 /// Python run in the two namespaces: servers that say who answered, and programs that try to reach them.
 enum PacketScript {
-  /// TCP and UDP echo on each `ADDRESS PORT` of the arguments; a UDP answer comes from the address that was asked. TCP that reads `push` sends for ever. As the user `SERVE_AS`.
+  /// TCP and UDP echo on each `ADDRESS PORT` of the arguments; a UDP answer comes from the address that was asked. TCP that reads `push` sends for ever. As the user `SERVE_AS`. Prints `ready` when all of them listen.
   static let servers = """
     import os, socket, sys, threading, time
     os.setuid(int(os.environ.get('SERVE_AS', '0')))
@@ -15,18 +15,25 @@ enum PacketScript {
                     time.sleep(0.05); c.sendall(b'x')
         except OSError: pass
         c.close()
-    def tcp(a, port):
-        s = socket.socket(family(a), socket.SOCK_STREAM)
+    def bound(a, port, kind):
+        s = socket.socket(family(a), kind)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind((a, port)); s.listen(50)
+        end = time.monotonic() + 10
+        while True:                      # an IPv6 address cannot be bound while the kernel looks for its double
+            try: s.bind((a, port)); return s
+            except OSError:
+                if time.monotonic() > end: raise
+                time.sleep(0.01)
+    def tcp(s, port):
         while True: threading.Thread(target=talk, args=(s.accept()[0], port), daemon=True).start()
-    def udp(a, port):
-        s = socket.socket(family(a), socket.SOCK_DGRAM)
-        s.bind((a, port))
+    def udp(s, port):
         while True:
             data, peer = s.recvfrom(4096); s.sendto(b'udp%d:' % port + data, peer)
-    for a, port in zip(sys.argv[1::2], sys.argv[2::2]):
-        for kind in tcp, udp: threading.Thread(target=kind, args=(a, int(port)), daemon=True).start()
+    for a, port in zip(sys.argv[1::2], map(int, sys.argv[2::2])):
+        stream, datagrams = bound(a, port, socket.SOCK_STREAM), bound(a, port, socket.SOCK_DGRAM)
+        stream.listen(50)
+        for kind, s in (tcp, stream), (udp, datagrams): threading.Thread(target=kind, args=(s, port), daemon=True).start()
+    print('ready', flush=True)
     threading.Event().wait()
     """
 

@@ -40,7 +40,7 @@ struct PacketTests {
       model.firewall.openGate(for: nil, at: model.now)
       try model.replace(rules)
       try commit()
-      Thread.sleep(forTimeInterval: 0.8)
+      for server in servers { try #require(server.nextLine() == "ready") }
     }
 
     func commit() throws {
