@@ -17,10 +17,11 @@ package enum DNSAction: Sendable {
 /// A query to send. It is answered by `receiveUpstream`, refused by `upstreamFailed`, or times out.
 package struct UpstreamQuery: Sendable {
   package var upstream: Endpoint
-  /// Over TCP the shell opens a connection for this query alone and puts the length before `bytes`.
+  /// Whom the certificate must name: over TLS. Nil: no TLS.
+  package var serverName: String?
+  /// Over the one stream that the shell keeps to this upstream, with the length before `bytes`.
   package var isTCP: Bool
-  /// UDP: the slot of the socket to send from, `0..<upstreamSockets`. TCP: a number for the connection, given back with
-  /// the reply.
+  /// UDP: the slot of the socket to send from, `0..<upstreamSockets`. Over a stream 0.
   package var socket: UInt32
   package var bytes: [UInt8]
 }

@@ -15,7 +15,9 @@ package struct DNSCounters: Hashable, Sendable {
   package var forwarded: UInt64 = 0
   /// Messages from upstream that belong to no query under way.
   package var unmatched: UInt64 = 0
-  /// Tries that got no reply in time.
+  /// Queries that another upstream answered while the one asked first was silent.
+  package var failovers: UInt64 = 0
+  /// Tries of queries that nobody answered in time.
   package var timeouts: UInt64 = 0
   /// Tries that were refused by the network, or answered with a failure or with octets that are no message.
   package var upstreamFailures: UInt64 = 0

@@ -9,50 +9,77 @@ extension DNSProxy {
     _ bytes: [UInt8], from upstream: Endpoint, socket: UInt32, isTCP: Bool, policy: RuleSet, gate: DNSGate,
     at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
-    guard let transaction = takeMatch(bytes, from: upstream, socket: socket, isTCP: isTCP) else {
+    guard let match = match(bytes, from: upstream, socket: socket, isTCP: isTCP) else {
       counters.unmatched += 1
       return
     }
+    guard let transaction = transactions.remove(match.handle) else { return }
+    if let index = upstreams.firstIndex(of: match.attempt.upstream) { health[index].answered(at: now.instant) }
     var decision = Decision(isAllowed: true)
     if transaction.asking.isClient {
       decision = decide(transaction.asking, policy, gate, at: now)
       guard isPassed(decision, gate) else {
+        release(transaction)
         deny(transaction.asking, decision, gate, at: now)
         return
       }
     }
-    let flags = word(bytes, 2)
-    if flags & 0x0200 != 0, !isTCP {
+    guard match.isSpelledAlike else {
+      fallBack(transaction, match.attempt, at: now, &generator)
+      return
+    }
+    if word(bytes, 2) & 0x0200 != 0, !isTCP {
       counters.truncatedUpstream += 1
       var again = transaction
-      again.isTCP = true
-      send(again, at: now, using: &generator)
+      inFlight[match.attempt.key] = nil
+      again.removeAttempts { $0.key == match.attempt.key }
+      sendByTCP(again, after: match.attempt, at: now, &generator)
       return
     }
     guard let message = try? Message.parse(bytes) else {
-      retry(transaction, after: .malformed, at: now, using: &generator)
+      retry(transaction, match.attempt, after: .malformed, at: now, &generator)
       return
     }
     guard message.responseCode == .noError || message.responseCode == .nameError else {
-      retry(transaction, after: .answered(message.responseCode), at: now, using: &generator)
+      retry(transaction, match.attempt, after: .answered(message.responseCode), at: now, &generator)
       return
     }
-    accept(message, of: transaction, decision, policy, at: now)
+    release(transaction)
+    if !transaction.earlier.isEmpty { noteFailover(transaction, match.attempt, at: now) }
+    accept(message, of: transaction.asking, from: match.attempt.upstream.endpoint, decision, policy, at: now)
   }
 
-  /// The network refused: an ICMP error on a UDP socket, a TCP connection that could not be made or broke. Over UDP it
-  /// concerns every query that went to `upstream` by that socket.
+  /// The network refused: an ICMP error on a UDP socket, a stream that could not be made or broke. It concerns every
+  /// query that went to `upstream` by that socket.
   package mutating func upstreamFailed(
     _ upstream: Endpoint, socket: UInt32, isTCP: Bool, policy: RuleSet, gate: DNSGate, at now: Moment,
     using generator: inout some RandomNumberGenerator
   ) {
-    let handles = transactions.handles {
-      $0.socket == socket && $0.isTCP == isTCP && settings.upstreams[$0.upstream] == upstream
+    func isConcerned(_ attempt: Attempt) -> Bool {
+      attempt.socket == socket && attempt.isTCP == isTCP && attempt.upstream.endpoint == upstream
+    }
+    let handles = transactions.handles { transaction in
+      var isFound = false
+      transaction.forEachAttempt { if isConcerned($0) { isFound = true } }
+      return isFound
     }
     for handle in handles {
       guard let transaction = transactions.remove(handle) else { continue }
-      inFlight[transaction.key] = nil
-      tryAgain(transaction, after: .network, policy, gate, at: now, using: &generator)
+      guard isStillAllowed(transaction, policy, gate, at: now) else { continue }
+      var failed: Attempt?
+      transaction.forEachAttempt { if isConcerned($0) { failed = $0 } }
+      guard let failed else { continue }
+      // A kept connection may end at any time, and says nothing of the upstream (RFC 7766 §6.2.4).
+      if isTCP, !transaction.hasReconnected {
+        var again = transaction
+        again.hasReconnected = true
+        inFlight[failed.key] = nil
+        again.removeAttempts { $0.key == failed.key }
+        sendByTCP(again, after: failed, at: now, &generator)
+        continue
+      }
+      if let index = upstreams.firstIndex(of: failed.upstream) { health[index].refused() }
+      retry(transaction, failed, after: .network, at: now, &generator)
     }
   }
 
@@ -61,163 +88,78 @@ extension DNSProxy {
     policy: RuleSet, gate: DNSGate, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
     while let transaction = transactions.popExpired(at: now.instant) {
-      inFlight[transaction.key] = nil
-      counters.timeouts += 1
-      tryAgain(transaction, after: .timeout, policy, gate, at: now, using: &generator)
+      goOn(transaction, policy, gate, at: now, &generator)
     }
     while let answer = waiting.popExpired(at: now.instant) { leaseTimedOut(answer, at: now) }
   }
 
-  /// The first try of a query.
-  mutating func start(_ asking: Asking, at now: Moment, using generator: inout some RandomNumberGenerator) {
-    // The daemon's own look-ups are few, and a busy workload must not keep records from their hub.
-    guard transactions.count < DNSProxySettings.pendingQueriesMax || !asking.isClient else {
-      counters.overload += 1
-      fail(asking, DNSReason.overload, .notReady, "too many queries under way", at: now)
-      return
-    }
-    guard !settings.upstreams.isEmpty else {
-      fail(asking, DNSReason.upstreamFailed, .networkError, "no upstream resolver is configured", at: now)
-      return
-    }
-    var header = Header(id: 0, flags: asking.header.flags & 0x0030)
-    header.isRecursionDesired = true
-    var composer = MessageComposer(header, name: asking.name, type: asking.type)
-    let questionEnd = composer.bytes.count
-    composer.append(
-      EDNS(payloadSize: DNSProxySettings.payloadSizeOffered, isDNSSECWanted: asking.isDNSSECWanted))
-    send(
-      Transaction(asking: asking, query: composer.bytes, questionEnd: questionEnd), at: now, using: &generator)
+  /// A reply that belongs to a query under way.
+  private struct Match {
+    var handle: UInt64
+    var attempt: Attempt
+    /// Its question is spelled as ours was. Over a stream nobody else could have written it, and spelling does not matter.
+    var isSpelledAlike: Bool
   }
 
-  /// Sends with a fresh identifier, socket and spelling (RFC 5452 §9.2, draft-vixie-dnsext-dns0x20).
-  private mutating func send(
-    _ transaction: Transaction, at now: Moment, using generator: inout some RandomNumberGenerator
-  ) {
-    var transaction = transaction
-    var draws = 0
-    repeat {
-      guard draws < DNSProxySettings.drawsMax else {
-        counters.overload += 1
-        fail(transaction.asking, DNSReason.overload, .notReady, "no identifier is free", at: now)
-        return
-      }
-      draws += 1
-      let random = generator.next()
-      transaction.id = UInt16(truncatingIfNeeded: random)
-      let high = UInt32(truncatingIfNeeded: random >> 32)
-      transaction.socket =
-        transaction.isTCP
-        ? high : UInt32(truncatingIfNeeded: (UInt64(high) * UInt64(settings.upstreamSockets)) >> 32)
-    } while inFlight[transaction.key] != nil
-    transaction.query[0] = UInt8(truncatingIfNeeded: transaction.id >> 8)
-    transaction.query[1] = UInt8(truncatingIfNeeded: transaction.id)
-    var random = generator.next()
-    var bitsLeft = 64
-    // A length octet is at most 63 and so never looks like a letter.
-    for index in Header.length..<transaction.questionEnd - 4 {
-      let folded = lowercased(transaction.query[index])
-      guard folded &- 0x61 < 26 else { continue }
-      if bitsLeft == 0 {
-        random = generator.next()
-        bitsLeft = 64
-      }
-      transaction.query[index] = random & 1 == 1 ? folded & ~0x20 : folded
-      random >>= 1
-      bitsLeft -= 1
-    }
-    transaction.tries += transaction.isTCP ? 0 : 1
-    counters.forwarded += 1
-    emit(
-      .sendUpstream(
-        UpstreamQuery(
-          upstream: settings.upstreams[transaction.upstream], isTCP: transaction.isTCP, socket: transaction.socket,
-          bytes: transaction.query)))
-    let key = transaction.key
-    inFlight[key] = transactions.insert(transaction, deadline: now.instant + settings.upstreamTimeout)
-  }
-
-  /// Takes the query that these octets answer; nil, and nothing changed, when there is none.
-  private mutating func takeMatch(
-    _ bytes: [UInt8], from upstream: Endpoint, socket: UInt32, isTCP: Bool
-  ) -> Transaction? {
+  /// The query that these octets answer; nothing changes.
+  private func match(_ bytes: [UInt8], from upstream: Endpoint, socket: UInt32, isTCP: Bool) -> Match? {
     guard bytes.count >= Header.length else { return nil }
     // QR set, opcode 0, one question.
     guard word(bytes, 2) & 0xf800 == 0x8000, word(bytes, 4) == 1 else { return nil }
-    let key = Transaction.key(socket: socket, isTCP: isTCP, id: word(bytes, 0))
+    let key = Attempt.key(socket: socket, isTCP: isTCP, id: word(bytes, 0))
     guard let handle = inFlight[key] else { return nil }
-    let isAnswered = transactions.holds(handle) { transaction in
-      guard settings.upstreams[transaction.upstream] == upstream, bytes.count >= transaction.questionEnd else {
-        return false
-      }
-      for index in Header.length..<transaction.questionEnd where bytes[index] != transaction.query[index] {
-        return false
-      }
+    var match: Match?
+    _ = transactions.holds(handle) { transaction in
+      let attempt =
+        transaction.last?.key == key ? transaction.last : transaction.earlier.first { $0.key == key }
+      guard let attempt, attempt.upstream.endpoint == upstream else { return false }
+      guard let isAlike = compareQuestion(bytes, attempt.query, end: transaction.questionEnd) else { return false }
+      match = Match(handle: handle, attempt: attempt, isSpelledAlike: isAlike || isTCP)
       return true
     }
-    guard isAnswered else { return nil }
-    inFlight[key] = nil
-    return transactions.remove(handle)
+    return match
   }
 
-  /// As `retry`, for events that come without a decision: a name denied meanwhile is not sent again.
-  private mutating func tryAgain(
-    _ transaction: Transaction, after failure: UpstreamFailure, _ policy: RuleSet, _ gate: DNSGate, at now: Moment,
-    using generator: inout some RandomNumberGenerator
+  /// Nil: another question. Else whether it is the same octet for octet.
+  private func compareQuestion(_ bytes: [UInt8], _ query: [UInt8], end: Int) -> Bool? {
+    guard bytes.count >= end else { return nil }
+    var isAlike = true
+    for index in Header.length..<end where bytes[index] != query[index] {
+      // Type and class, the last four octets, are numbers and no letters.
+      guard index < end - 4, lowercased(bytes[index]) == lowercased(query[index]) else { return nil }
+      isAlike = false
+    }
+    return isAlike
+  }
+
+  /// A reply in another spelling: someone guesses, or a resolver that does not keep case. It is not believed, and the same upstream is asked once by TCP,
+  /// where nobody can guess.
+  private mutating func fallBack(
+    _ transaction: Transaction, _ attempt: Attempt, at now: Moment, _ generator: inout some RandomNumberGenerator
   ) {
-    if transaction.asking.isClient {
-      let decision = decide(transaction.asking, policy, gate, at: now)
-      guard isPassed(decision, gate) else {
-        deny(transaction.asking, decision, gate, at: now)
-        return
-      }
-    }
-    retry(transaction, after: failure, at: now, using: &generator)
+    counters.unmatched += 1
+    guard !transaction.hasFallenBack else { return hold(transaction, at: now) }
+    var again = transaction
+    again.hasFallenBack = true
+    sendByTCP(again, after: attempt, at: now, &generator)
   }
 
-  /// The next upstream in order, until the tries are used up or every upstream has answered with a failure.
-  private mutating func retry(
-    _ transaction: Transaction, after failure: UpstreamFailure, at now: Moment,
-    using generator: inout some RandomNumberGenerator
-  ) {
-    var next = transaction
-    next.lastFailure = failure
-    if failure != .timeout {
-      counters.upstreamFailures += 1
-      next.failures += 1
-    }
-    guard next.tries < settings.triesMax, next.failures < settings.upstreams.count else {
-      giveUp(next, at: now)
-      return
-    }
-    next.isTCP = false
-    next.upstream = (next.upstream + 1) % settings.upstreams.count
-    send(next, at: now, using: &generator)
-  }
-
-  private mutating func giveUp(_ transaction: Transaction, at now: Moment) {
-    let asking = transaction.asking
-    switch transaction.lastFailure {
-    case .timeout:
-      fail(asking, DNSReason.upstreamTimeout, .noReachableAuthority, "no upstream resolver answered in time", at: now)
-    case .network:
-      fail(asking, DNSReason.upstreamFailed, .networkError, "no upstream resolver could be reached", at: now)
-    case .malformed:
-      fail(asking, DNSReason.upstreamFailed, .invalidData, "the upstream resolver's reply is malformed", at: now)
-    case .answered(let code):
-      fail(asking, DNSReason.upstreamFailed, .other, "the upstream resolver answered \(code)", at: now)
-    }
+  private mutating func noteFailover(_ transaction: Transaction, _ answered: Attempt, at now: Moment) {
+    var others = transaction
+    others.removeAttempts { $0.upstream == answered.upstream }
+    settleHealth(others, at: now)
+    others.removeAttempts { $0.sentAt >= answered.sentAt }
+    if others.isOutstanding { counters.failovers += 1 }
   }
 
   private mutating func accept(
-    _ message: Message, of transaction: Transaction, _ decision: Decision, _ policy: RuleSet, at now: Moment
+    _ message: Message, of asking: Asking, from resolver: Endpoint, _ decision: Decision, _ policy: RuleSet,
+    at now: Moment
   ) {
-    let asking = transaction.asking
     let answer: Answer
     do {
       answer = try Answer.validate(
-        message, type: asking.type, isDNSSECWanted: asking.isDNSSECWanted,
-        resolver: settings.upstreams[transaction.upstream])
+        message, type: asking.type, isDNSSECWanted: asking.isDNSSECWanted, resolver: resolver)
     } catch {
       counters.invalidAnswers += 1
       fail(asking, DNSReason.invalidAnswer, .invalidData, error.text, at: now)

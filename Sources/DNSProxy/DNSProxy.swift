@@ -20,8 +20,8 @@
 //      ▼                      ▼
 //   under way upstream ──▶ validated ──no address──▶ reply
 //      │  ▲ next try          │ addresses, none withheld
-//      ▼  │                   ▼
-//   timed out, failed      waiting for the lease ──held──▶ reply with TTLs no longer than the lease
+//      ▼  │ beside the first  ▼
+//   silent, failed         waiting for the lease ──held──▶ reply with TTLs no longer than the lease
 //      │ tries used up        │ failed, or not in time
 //      ▼                      ▼
 //   reply SERVFAIL         reply SERVFAIL, no address passes
@@ -41,6 +41,9 @@ package struct DNSProxy: Sendable {
   package let settings: DNSProxySettings
   package internal(set) var counters = DNSCounters()
 
+  /// Resolvers in the order of preference, and what was observed of each.
+  package internal(set) var upstreams: [Upstream]
+  var health: [UpstreamHealth]
   /// Queries under way upstream, by the order of their deadlines.
   var transactions = DeadlineSlab<Transaction>()
   /// Handles into `transactions` by socket, transport and identifier.
@@ -59,6 +62,8 @@ package struct DNSProxy: Sendable {
 
   package init(_ settings: DNSProxySettings) {
     self.settings = settings
+    upstreams = settings.upstreams
+    health = settings.upstreams.map { _ in UpstreamHealth() }
     cache = AnswerCache(capacity: settings.cacheIsEnabled ? DNSProxySettings.cachedAnswersMax : 0)
   }
 

@@ -24,14 +24,17 @@ package struct DNSProxySettings: Sendable {
   package static let replySizeMin = 512
   /// Sends of one query upstream at most, resending by TCP not counted; with more upstreams than this, one each.
   package static let triesMin = 3
+  /// The next upstream is asked beside the first after this part of the time for a try: 250 ms of 2 s, longer than a
+  /// cached answer takes from the other end of the world.
+  package static let patienceDivisor: Int64 = 8
   /// Draws of socket and identifier until one is free: with full tables and one socket seven of eight draws are, so
   /// only a broken generator gets here.
   static let drawsMax = 64
   /// How long an answer waits for its lease: the kernel takes microseconds, the client gives up after five seconds.
   package static let leaseTimeout = TimeSpan.seconds(3)
 
-  /// Resolvers, tried in this order.
-  package var upstreams: [Endpoint]
+  /// Resolvers, in the order of preference.
+  package var upstreams: [Upstream]
   /// Per try (`SALLYPORT_DNS_UPSTREAM_TIMEOUT`).
   package var upstreamTimeout: TimeSpan
   /// `SALLYPORT_DNS_CACHE`.
@@ -42,16 +45,19 @@ package struct DNSProxySettings: Sendable {
   package var isObserving: Bool
 
   package init(
-    upstreams: [Endpoint], upstreamTimeout: TimeSpan = .seconds(2), cacheIsEnabled: Bool = true,
+    upstreams: [Upstream], upstreamTimeout: TimeSpan = .seconds(2), cacheIsEnabled: Bool = true,
     upstreamSockets: UInt32 = 16, isObserving: Bool = false
   ) {
-    self.upstreams = upstreams
+    self.upstreams = Array(upstreams.prefix(Self.upstreamsMax))
     self.upstreamTimeout = upstreamTimeout
     self.cacheIsEnabled = cacheIsEnabled
     self.upstreamSockets = max(upstreamSockets, 1)
     self.isObserving = isObserving
   }
 
-  /// Sends of one query upstream before it fails.
-  var triesMax: Int { max(Self.triesMin, upstreams.count) }
+  /// Upstreams at most: a transaction counts its sends to each in four bits.
+  package static let upstreamsMax = 16
+
+  /// How long a query waits before someone else is asked too.
+  var patience: TimeSpan { max(upstreamTimeout / Self.patienceDivisor, .milliseconds(1)) }
 }

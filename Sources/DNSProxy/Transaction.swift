@@ -38,29 +38,69 @@ struct Asking: Sendable {
   var cacheVariant: UInt8 { (isDNSSECWanted ? 1 : 0) | (header.isCheckingDisabled ? 2 : 0) }
 }
 
-/// A query under way upstream.
-struct Transaction: Sendable {
-  var asking: Asking
-  /// As sent: the reply must repeat its question octet for octet.
-  var query: [UInt8]
-  /// Where the question of `query` ends.
-  var questionEnd: Int
+/// One sending of a query.
+struct Attempt: Sendable {
+  var upstream: Upstream
   var id: UInt16 = 0
+  /// UDP: the slot of the socket. By TCP and TLS one connection to each upstream carries everything, and this is 0.
   var socket: UInt32 = 0
+  /// Over a stream: TCP or TLS.
   var isTCP = false
-  /// Index into the upstreams.
-  var upstream = 0
-  var tries = 0
-  /// Tries that were answered, but with a failure.
-  var failures = 0
-  /// What the last try ended in.
-  var lastFailure = UpstreamFailure.timeout
+  /// As sent: the reply must repeat its question, over UDP octet for octet.
+  var query: [UInt8]
+  var sentAt: Instant
 
   /// The key of `inFlight`.
   var key: UInt64 { Self.key(socket: socket, isTCP: isTCP, id: id) }
 
   static func key(socket: UInt32, isTCP: Bool, id: UInt16) -> UInt64 {
     UInt64(socket) << 17 | (isTCP ? 0x1_0000 : 0) | UInt64(id)
+  }
+}
+
+/// A query under way upstream.
+struct Transaction: Sendable {
+  var asking: Asking
+  /// Where the question of the query ends.
+  var questionEnd: Int
+  /// The last sending; nil once it has failed.
+  var last: Attempt?
+  /// Earlier ones that may still be answered.
+  var earlier: [Attempt] = []
+  /// Sends, those by TCP after UDP and probes not counted.
+  var tries = 0
+  /// Sends to each upstream, four bits each by its index.
+  var asked: UInt64 = 0
+  /// When the last one was.
+  var sentAt: Instant
+  /// Upstreams that failed it.
+  var failures = 0
+  /// What the last try that ended did so in.
+  var lastFailure = UpstreamFailure.timeout
+  /// TCP was tried because of a reply in another spelling.
+  var hasFallenBack = false
+  /// It was sent again because a kept connection had ended.
+  var hasReconnected = false
+
+  var isOutstanding: Bool { last != nil || !earlier.isEmpty }
+
+  /// How often the upstream of this index was asked.
+  func timesAsked(_ index: Int) -> UInt64 { asked >> UInt64(index * 4) & 15 }
+
+  mutating func countAsked(_ index: Int) {
+    if timesAsked(index) < 15 { asked += 1 << UInt64(index * 4) }
+  }
+
+  /// Calls `body` with every sending that may be answered.
+  func forEachAttempt(_ body: (Attempt) -> Void) {
+    if let last { body(last) }
+    for attempt in earlier { body(attempt) }
+  }
+
+  /// Takes out the sendings that satisfy `isWanted`.
+  mutating func removeAttempts(where isWanted: (Attempt) -> Bool) {
+    if let last, isWanted(last) { self.last = nil }
+    if !earlier.isEmpty { earlier.removeAll(where: isWanted) }
   }
 }
 

@@ -125,7 +125,7 @@ struct EventLoop: ~Copyable {
       if event.writable { runner.api.write(number, at: now.instant) }
       if readable { runner.api.read(number, at: now.instant) { feed(.requestReceived($0, $1), at: now) } }
     case .upstreamStream(let number):
-      runner.upstreams.progress(number, writable: event.writable, readable: readable, at: now.instant) {
+      runner.upstreams.streams.progress(number, writable: event.writable, readable: readable, at: now.instant) {
         feed($0, at: now)
       }
     case .upstreamDatagrams(let number): runner.upstreams.receive(number) { feed($0, at: now) }
@@ -168,6 +168,6 @@ struct EventLoop: ~Copyable {
     if runner.owesFlows { reconcile(at: moment) }
     runner.names.sweep(at: now)
     runner.api.sweep(at: now)
-    runner.upstreams.closeIdle(at: now, after: upstreamPatience)
+    runner.upstreams.streams.closeIdle(at: now, after: upstreamPatience) { feed($0, at: moment) }
   }
 }

@@ -124,7 +124,8 @@ struct Startup {
         authorityFile: configuration.authorityFile, mark: mark)
     }
     let runner = EffectRunner(
-      kernel: kernel, conntrack: conntrack, names: names, upstreams: UpstreamSockets(poll, mark: mark), api: api,
+      kernel: kernel, conntrack: conntrack, names: names,
+      upstreams: UpstreamSockets(poll, mark: mark, authorityFile: configuration.authorityFile, log), api: api,
       storage: storage, delivery: delivery,
       credentials: configuration.hub.map { HubCredentials(configuration.hubCredential, $0) },
       attemptTimeout: settings.forwarder.attemptTimeout, log: log)
@@ -238,7 +239,7 @@ struct Startup {
       firewall: firewall,
       lease: LeaseTimes(min: configuration.leaseMin, grace: configuration.leaseGrace, max: configuration.leaseMax),
       dns: DNSProxySettings(
-        upstreams: configuration.dnsUpstreams, upstreamTimeout: configuration.dnsUpstreamTimeout,
+        upstreams: configuration.dnsUpstreams.map { Upstream($0) }, upstreamTimeout: configuration.dnsUpstreamTimeout,
         cacheIsEnabled: configuration.isDNSCacheOn), api: api,
       spool: spool, forwarder: forwarder, hub: hubLocation,
       audit: AuditSettings(

@@ -4,17 +4,11 @@ import LinuxIO
 import Sidecar
 import Timekeeping
 
-/// The daemon's own queries. Source ports lie outside the kernel's ephemeral range, so that no program which lets the kernel choose its port meets one of our conntrack
+/// The daemon's own queries over UDP. Source ports lie outside the kernel's ephemeral range, so that no program which lets the kernel choose its port meets one of our conntrack
 /// entries; they change as they are used, so that nobody learns them (RFC 5452 §9.2).
 final class UpstreamSockets {
   /// Queries through one port before another is drawn.
   static let queriesPerPort = 8_192
-  /// What is read of a TCP look-up in one turn: 66 KiB, more than the longest answer with its length.
-  static let readMax = 66 << 10
-  /// Draws of a port for a TCP look-up before it is given up: 16.
-  static let portDraws = 16
-  /// TCP look-ups at a time: 128, half of what one resolver commonly takes from one client.
-  static let streamsMax = 128
 
   private struct Slot: Hashable {
     var upstream: Endpoint
@@ -36,13 +30,6 @@ final class UpstreamSockets {
     }
   }
 
-  private struct Lookup {
-    var query: UpstreamQuery
-    var connection: StreamConnection
-    var reader = DNSStreamReader()
-    var isConnected = false
-  }
-
   private let poll: EventPoll
   private let mark: UInt32
   private let ephemeral = EphemeralPorts.current()
@@ -53,19 +40,21 @@ final class UpstreamSockets {
   private var ports: [UInt64: Port] = [:]
   /// Those with something to send, in the order in which they got it.
   private var waiting: [Port] = []
-  private var lookups: [UInt64: Lookup] = [:]
+  /// What goes over TCP or TLS.
+  let streams: UpstreamStreams
   private var nextToken: UInt64 = 1
   private let inbound = InboundDatagrams()
   private let outbound = OutboundDatagrams()
 
-  init(_ poll: EventPoll, mark: UInt32) {
+  init(_ poll: EventPoll, mark: UInt32, authorityFile: String?, _ log: Log) {
     self.poll = poll
     self.mark = mark
+    streams = UpstreamStreams(poll, mark: mark, authorityFile: authorityFile, log)
   }
 
   /// False: nothing will leave, the try has failed. Datagrams leave with `flush`.
   func send(_ query: UpstreamQuery, at now: Instant) -> Bool {
-    query.isTCP ? connect(query, at: now) : sendDatagram(query)
+    query.isTCP ? streams.send(query, at: now) : sendDatagram(query)
   }
 
   private func sendDatagram(_ query: UpstreamQuery) -> Bool {
@@ -140,60 +129,4 @@ final class UpstreamSockets {
       body(.upstreamFailed(port.slot.upstream, socket: port.slot.number, isTCP: false))
     }
   }
-
-  private func connect(_ query: UpstreamQuery, at now: Instant) -> Bool {
-    guard lookups.count < Self.streamsMax else { return false }
-    let wildcard: IPAddress =
-      query.upstream.address.isIPv4 ? .v4(IPv4Address(bits: 0)) : .v6(IPv6Address(high: 0, low: 0))
-    var opened: TCPStream?
-    for _ in 0..<Self.portDraws where opened == nil {
-      let port = EphemeralPorts.draw(outside: ephemeral, using: &random)
-      do throws(Errno) {
-        opened = try TCPStream.connecting(to: query.upstream, bind: Endpoint(wildcard, port), mark: mark)
-      } catch {
-        guard error == .addressInUse || error == .addressNotAvailable else { return false }
-      }
-    }
-    guard let stream = opened else { return false }
-    let token = nextToken
-    nextToken += 1
-    let connection = try? StreamConnection(
-      stream, .upstreamStream(token), poll, at: now, backlogMax: Self.readMax, interest: [.read, .write])
-    guard let connection else { return false }
-    lookups[token] = Lookup(query: query, connection: connection)
-    return true
-  }
-
-  func progress(_ token: UInt64, writable: Bool, readable: Bool, at now: Instant, _ body: (SidecarEvent) -> Void) {
-    guard var lookup = lookups[token] else { return }
-    let query = lookup.query
-    if !lookup.isConnected, writable || readable {
-      guard lookup.connection.stream.connectError() == nil, lookup.connection.send(framed(query.bytes)) else {
-        close(token)
-        return body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: true))
-      }
-      lookup.isConnected = true
-      lookups[token] = lookup
-    } else if writable, !lookup.connection.flush() {
-      close(token)
-      return body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: true))
-    }
-    guard readable else { return }
-    lookup.reader.receive(lookup.connection.read(atMost: Self.readMax))
-    lookups[token] = lookup
-    if let message = lookups[token]?.reader.next() {
-      close(token)
-      body(.upstreamAnswered(message, from: query.upstream, socket: query.socket, isTCP: true))
-    } else if lookup.connection.hasEnded || lookup.connection.isBroken {
-      close(token)
-      body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: true))
-    }
-  }
-
-  /// The machine gave up on look-ups this old long ago.
-  func closeIdle(at now: Instant, after patience: TimeSpan) {
-    for (token, lookup) in lookups where now - lookup.connection.lastActivity > patience { close(token) }
-  }
-
-  private func close(_ token: UInt64) { lookups.removeValue(forKey: token)?.connection.close() }
 }

@@ -34,8 +34,9 @@ extension SidecarMachine {
     gate.isOwned = ownership.permitsEgress
     firewall.adopt(leases: leases.map { ($0.set, $0.element) }, grants: grants, at: now)
     firewall.start(policy: policy, gateOpen: gate.closedBy == nil, at: now)
-    for upstream in settings.dns.upstreams where !firewall.permitOwn(upstream, [.udp, .tcp], for: nil, at: now) {
-      emit(.log(LogEntry(.error, "too many upstream resolvers", [("upstream", upstream.description)])))
+    for upstream in settings.dns.upstreams
+    where !firewall.permitOwn(upstream.endpoint, upstream.transports, for: nil, at: now) {
+      emit(.log(LogEntry(.error, "too many upstream resolvers", [("upstream", upstream.endpoint.description)])))
     }
     schedulePolicyExpiry(at: now)
     endTurn(at: now, using: &generator)

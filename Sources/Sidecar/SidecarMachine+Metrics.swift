@@ -17,7 +17,10 @@ extension SidecarMachine {
     text.counter("dns_refused_total", "Queries of types and classes that are never served.", names.refused)
     text.counter("dns_forwarded_total", "Queries sent upstream, further tries included.", names.forwarded)
     text.counter("dns_cache_hits_total", "Queries answered from the cache.", names.cacheHits)
-    text.counter("dns_upstream_timeouts_total", "Tries upstream without a reply in time.", names.timeouts)
+    text.counter("dns_upstream_timeouts_total", "Tries of queries that no upstream answered in time.", names.timeouts)
+    text.counter(
+      "dns_upstream_failovers_total", "Queries answered by another upstream than the silent one asked first.",
+      names.failovers)
     text.counter("dns_upstream_unmatched_total", "Replies that belong to no query under way.", names.unmatched)
     text.counter("dns_answers_invalid_total", "Answers whose records do not belong together.", names.invalidAnswers)
     text.counter("dns_answers_withheld_total", "Answers withheld for an address.", names.withheld)

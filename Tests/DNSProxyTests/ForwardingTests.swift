@@ -81,7 +81,6 @@ import Timekeeping
       ("by TCP", good, query.upstream, query.socket, true),
       ("another identifier", changed(1, 1), query.upstream, query.socket, false),
       ("a query", changed(2, 0x80), query.upstream, query.socket, false),
-      ("another spelling", changed(13, 0x20), query.upstream, query.socket, false),
       ("another type", changed(28, 1), query.upstream, query.socket, false),
       ("no octets", [], query.upstream, query.socket, false),
     ]
@@ -103,13 +102,15 @@ import Timekeeping
     var stage = Stage(upstreams: [Stage.resolver, Stage.second])
     var query = try stage.ask("www.acme.test").onlyUpstream()
     var seen = [query.upstream]
-    #expect(stage.wait(milliseconds: 1_999).isEmpty)
+    #expect(stage.wait(milliseconds: 249).isEmpty)
     query = try stage.wait(milliseconds: 1).onlyUpstream()
     seen.append(query.upstream)
-    query = try stage.wait(milliseconds: 2_000).onlyUpstream()
+    stage.waitQuietly(milliseconds: 749)
+    query = try stage.wait(milliseconds: 1).onlyUpstream()
     seen.append(query.upstream)
     #expect(seen == [Stage.resolver, Stage.second, Stage.resolver])
-    let (reply, facts) = try stage.wait(milliseconds: 2_000).onlyReply()
+    stage.waitQuietly(milliseconds: 1_999)
+    let (reply, facts) = try stage.wait(milliseconds: 1).onlyReply()
     #expect(reply.responseCode == .serverFailure && reply.edns?.extendedError?.code == .noReachableAuthority)
     #expect(facts?.reason == "UPSTREAM_TIMEOUT" && facts?.isAllowed == true)
     #expect(stage.proxy.counters.timeouts == 3 && stage.proxy.nextDeadline == nil)

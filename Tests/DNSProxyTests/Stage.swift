@@ -69,7 +69,8 @@ struct Stage {
     isObserving: Bool = false
   ) {
     proxy = DNSProxy(
-      DNSProxySettings(upstreams: upstreams, cacheIsEnabled: cache, upstreamSockets: 8, isObserving: isObserving))
+      DNSProxySettings(
+        upstreams: upstreams.map { Upstream($0) }, cacheIsEnabled: cache, upstreamSockets: 8, isObserving: isObserving))
     policy = Stage.policy(rules, defaultAction: defaultAction)
   }
 
@@ -148,6 +149,18 @@ struct Stage {
     milliseconds += span
     proxy.deadlineReached(policy: policy, gate: gate, at: now, using: &generator)
     return drain()
+  }
+
+  /// Time passes as the shell lets it, deadline by deadline, and nothing comes out.
+  mutating func waitQuietly(milliseconds span: Int64, _ location: SourceLocation = #_sourceLocation) {
+    let end = milliseconds + span
+    while let next = proxy.nextDeadline, next.nanoseconds <= end * 1_000_000 {
+      milliseconds = max(milliseconds, (next.nanoseconds + 999_999) / 1_000_000)
+      proxy.deadlineReached(policy: policy, gate: gate, at: now, using: &generator)
+      let actions = drain()
+      if !actions.isEmpty { Issue.record("\(actions)", sourceLocation: location) }
+    }
+    milliseconds = end
   }
 
   mutating func fail(_ query: UpstreamQuery) -> [DNSAction] {

@@ -49,7 +49,7 @@ struct Scene {
       always: .none, firstRevision: 1, owner: owner, ownerIsRequired: ownerIsRequired,
       firewall: FirewallParameters(ownUser: 1773, ownMark: 7, dnsPort4: 15_053, dnsPort6: nil, apiPort: 18_080),
       lease: LeaseTimes(min: .seconds(5), grace: .seconds(1), max: .seconds(60)),
-      dns: DNSProxySettings(upstreams: [Self.upstream]), api: PolicyAPISettings(token: Array("secret".utf8)),
+      dns: DNSProxySettings(upstreams: [Upstream(Self.upstream)]), api: PolicyAPISettings(token: Array("secret".utf8)),
       spool: spool,
       forwarder: ForwarderSettings(sink: hub == nil ? .lines : .eventHubs(host: "hub.test", hub: "audit")),
       hub: hub, audit: AuditSettings(failsClosed: true, lease: nil, isStrict: false), notices: [])

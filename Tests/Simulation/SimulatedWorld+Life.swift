@@ -86,7 +86,7 @@ extension SimulatedWorld {
       ownerIsRequired: options.owner == .unboundAndRequired, firewall: firewall,
       lease: LeaseTimes(min: model.leaseMin, grace: model.grace, max: model.leaseMax),
       dns: DNSProxySettings(
-        upstreams: Universe.upstreams, cacheIsEnabled: options.cacheIsEnabled, upstreamSockets: 4),
+        upstreams: Universe.upstreams.map { Upstream($0) }, cacheIsEnabled: options.cacheIsEnabled, upstreamSockets: 4),
       api: PolicyAPISettings(token: Array(Self.apiToken.utf8)), spool: spool, forwarder: forwarder,
       hub: HubLocation(host: host, port: Universe.hubPort),
       audit: AuditSettings(
