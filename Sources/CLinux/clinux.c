@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -230,20 +231,34 @@ int clinux_receive_batch(int descriptor, uint8_t *memory, uint32_t each, struct 
   return count;
 }
 
-int clinux_send_batch(int descriptor, uint8_t *memory, struct clinux_datagram *datagrams, int count) {
+int clinux_send_batch(int descriptor, uint8_t *memory, struct clinux_datagram *datagrams, const uint8_t *runs, int count) {
   struct mmsghdr messages[CLINUX_BATCH];
   struct iovec vectors[CLINUX_BATCH];
   struct sockaddr_storage peers[CLINUX_BATCH];
+  union {
+    struct cmsghdr header;
+    uint8_t octets[CMSG_SPACE(sizeof(uint16_t))];
+  } controls[CLINUX_BATCH];
   if (count > CLINUX_BATCH) count = CLINUX_BATCH;
   memset(messages, 0, sizeof messages[0] * (size_t)count);
+  int next = 0;
   for (int i = 0; i < count; i++) {
-    vectors[i] = (struct iovec){.iov_base = memory + datagrams[i].offset, .iov_len = datagrams[i].length};
-    messages[i].msg_hdr.msg_iov = &vectors[i];
-    messages[i].msg_hdr.msg_iovlen = 1;
-    if (datagrams[i].peer.family != 0) {
-      messages[i].msg_hdr.msg_name = &peers[i];
-      messages[i].msg_hdr.msg_namelen = to_sockaddr(&datagrams[i].peer, &peers[i]);
+    struct msghdr *message = &messages[i].msg_hdr;
+    const struct clinux_datagram *first = &datagrams[next];
+    message->msg_iov = &vectors[next];
+    message->msg_iovlen = runs[i];
+    for (int j = 0; j < runs[i] && next < CLINUX_BATCH; j++, next++)
+      vectors[next] = (struct iovec){.iov_base = memory + datagrams[next].offset, .iov_len = datagrams[next].length};
+    if (first->peer.family != 0) {
+      message->msg_name = &peers[i];
+      message->msg_namelen = to_sockaddr(&first->peer, &peers[i]);
     }
+    if (runs[i] < 2) continue;
+    uint16_t size = (uint16_t)first->length;
+    controls[i].header = (struct cmsghdr){.cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT, .cmsg_len = CMSG_LEN(sizeof size)};
+    memcpy(CMSG_DATA(&controls[i].header), &size, sizeof size);
+    message->msg_control = &controls[i];
+    message->msg_controllen = sizeof controls[i].octets;
   }
   return sendmmsg(descriptor, messages, (unsigned)count, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

@@ -82,7 +82,8 @@ extension DNSProxy {
     }
   }
 
-  /// Sends with a fresh identifier, socket and spelling (RFC 5452 §9.2, draft-vixie-dnsext-dns0x20). False: no
+  /// Sends with a fresh identifier and spelling (RFC 5452 §9.2, draft-vixie-dnsext-dns0x20), over UDP by a socket that is
+  /// drawn for the queries of one moment: whoever guesses has as many to guess from, and one call sends them. False: no
   /// identifier is free, and the query has failed.
   private mutating func attempt(
     _ transaction: inout Transaction, _ query: [UInt8], _ upstream: Upstream, isTCP: Bool, at now: Moment,
@@ -100,8 +101,7 @@ extension DNSProxy {
       draws += 1
       let random = generator.next()
       attempt.id = UInt16(truncatingIfNeeded: random)
-      let high = UInt64(truncatingIfNeeded: random >> 32)
-      attempt.socket = isTCP ? 0 : UInt32(truncatingIfNeeded: (high * UInt64(settings.upstreamSockets)) >> 32)
+      attempt.socket = isTCP ? 0 : socket(drawnFrom: random >> 32, at: now.instant)
     } while inFlight[attempt.key] != nil
     attempt.query[0] = UInt8(truncatingIfNeeded: attempt.id >> 8)
     attempt.query[1] = UInt8(truncatingIfNeeded: attempt.id)
@@ -118,6 +118,13 @@ extension DNSProxy {
     transaction.last = attempt
     transaction.sentAt = now.instant
     return true
+  }
+
+  private mutating func socket(drawnFrom random: UInt64, at now: Instant) -> UInt32 {
+    if let socket, socket.drawnAt == now { return socket.number }
+    let number = UInt32(truncatingIfNeeded: (random * UInt64(settings.upstreamSockets)) >> 32)
+    socket = (number, now)
+    return number
   }
 
   /// Upper and lower case by chance.

@@ -55,6 +55,8 @@ package struct DNSProxy: Sendable {
   var daemonLookups: [UInt64: DaemonLookup] = [:]
   /// Numbers queries from 1, for records.
   var lastSessionID: UInt64 = 0
+  /// The socket of the queries that leave at this moment, which one call sends, and the moment.
+  var socket: (number: UInt32, drawnAt: Instant)?
 
   /// Nil where it was taken: moved out, since copying one counts a dozen references.
   private var actions: [DNSAction?] = []

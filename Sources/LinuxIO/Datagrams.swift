@@ -74,18 +74,31 @@ package struct Datagram: Sendable, Hashable {
   }
 }
 
-/// Datagrams that wait to be sent through one socket with one call.
+/// Datagrams that wait to be sent through one socket with one call. Several to one peer of one length go through the
+/// kernel in one piece, which is cut where it arrives or at the network card: most of a datagram's cost is its way.
 package final class OutboundDatagrams {
   /// One sendmmsg takes at most these.
   package static let capacity = Int(CLINUX_BATCH)
+  /// Octets of a datagram that may go in a piece with others: a piece must fit the path's MTU without fragments, and
+  /// every IPv6 path takes 1,280 with 48 of headers.
+  package static let groupedOctetsMax = 1_232
+  /// Octets of one piece: what the length of a UDP datagram can say (RFC 768), less its headers.
+  static let pieceOctetsMax = 65_000
 
   package private(set) var count = 0
 
   private var memory: [UInt8] = []
   private var slots = [clinux_datagram](repeating: clinux_datagram(), count: OutboundDatagrams.capacity)
   private var first = 0
+  /// How many of the datagrams from `first` on each message holds.
+  private var runs: [UInt8] = []
+  /// The network card cannot cut (no checksum offload, EIO): every datagram goes alone.
+  private var isNeverGrouped = false
 
-  package init() { memory.reserveCapacity(OutboundDatagrams.capacity * 512) }
+  package init() {
+    memory.reserveCapacity(OutboundDatagrams.capacity * 512)
+    runs.reserveCapacity(OutboundDatagrams.capacity)
+  }
 
   package var isEmpty: Bool { count == first }
   package var isFull: Bool { count == OutboundDatagrams.capacity }
@@ -106,42 +119,99 @@ package final class OutboundDatagrams {
     memory.removeAll(keepingCapacity: true)
   }
 
-  /// Sends what is there, in order. A datagram the kernel refuses twice is dropped and counted: one bad peer must not
-  /// hold the others. The first error may be that of an earlier datagram, which the kernel tells at the next call
-  /// whatever it is.
+  /// Sends what is there; datagrams to one peer may change places. A message the kernel refuses twice is dropped and
+  /// counted when it is one datagram, and sent as single ones when it is several: one bad peer must not hold the
+  /// others. The first error may be that of an earlier datagram, which the kernel tells at the next call whatever it is.
   func send(through number: Int32) -> UDPSocket.SendOutcome {
     var outcome = UDPSocket.SendOutcome()
     var tried: Int?
+    var run = 0
+    group(isNeverGrouped)
     while first < count {
       do throws(Errno) {
-        let sent = try retryingUnlessBlocked("sendmmsg") { sendFrom(first, number) }
+        let sent = try retryingUnlessBlocked("sendmmsg") { sendFrom(first, run, number) }
         guard let sent else {
           outcome.isBlocked = true
           return outcome
         }
-        outcome.sent += Int(sent)
-        first += Int(sent)
+        for _ in 0..<Int(sent) {
+          outcome.sent += Int(runs[run])
+          first += Int(runs[run])
+          run += 1
+        }
       } catch {
         guard tried == first else {
           tried = first
           continue
         }
+        if runs[run] > 1 {
+          isNeverGrouped = isNeverGrouped || error == .inputOutput
+          group(true)
+          run = 0
+          tried = nil
+          continue
+        }
         outcome.refused += 1
         outcome.lastError = error
         first += 1
+        run += 1
       }
     }
     removeAll()
     return outcome
   }
 
-  private func sendFrom(_ start: Int, _ number: Int32) -> Int32 {
+  /// Puts together what may leave in one message: one peer, one length, and behind them one that is shorter.
+  private func group(_ isSingle: Bool) {
+    runs.removeAll(keepingCapacity: true)
+    guard !isSingle, count - first > 1 else {
+      runs.append(contentsOf: repeatElement(1, count: count - first))
+      return
+    }
+    slots[first..<count].sort { $0.isBefore($1) }
+    var start = first
+    while start < count {
+      let length = slots[start].length
+      let isGrouped = (1...Self.groupedOctetsMax).contains(Int(length))
+      let endMax = min(count, start + (isGrouped ? Self.pieceOctetsMax / Int(length) : 1))
+      var end = start + 1
+      while end < endMax, slots[end - 1].length == length, slots[end].length > 0,
+        slots[end].hasPeer(of: slots[start])
+      {
+        end += 1
+      }
+      runs.append(UInt8(end - start))
+      start = end
+    }
+  }
+
+  private func sendFrom(_ start: Int, _ run: Int, _ number: Int32) -> Int32 {
     unsafe memory.withUnsafeMutableBufferPointer { octets in
       unsafe slots.withUnsafeMutableBufferPointer { slots in
-        // Offsets and lengths were made by `append` from the same `memory`; `start` < `count` <= capacity.
-        guard let slots = slots.baseAddress else { return 0 }
-        return unsafe clinux_send_batch(number, octets.baseAddress, slots + start, Int32(count - start))
+        unsafe runs.withUnsafeBufferPointer { runs in
+          // Offsets and lengths were made by `append` from the same `memory`; `start` < `count` <= capacity, and the
+          // runs from `run` on add up to `count - start`.
+          guard let slots = slots.baseAddress, let runs = runs.baseAddress else { return 0 }
+          return unsafe clinux_send_batch(
+            number, octets.baseAddress, slots + start, runs + run, Int32(self.runs.count - run))
+        }
       }
     }
+  }
+}
+
+extension clinux_datagram {
+  fileprivate func hasPeer(of other: clinux_datagram) -> Bool {
+    peer.low == other.peer.low && peer.port == other.peer.port && peer.high == other.peer.high
+      && peer.family == other.peer.family
+  }
+
+  /// By peer, then the longest first.
+  fileprivate func isBefore(_ other: clinux_datagram) -> Bool {
+    if peer.port != other.peer.port { return peer.port < other.peer.port }
+    if peer.low != other.peer.low { return peer.low < other.peer.low }
+    if peer.high != other.peer.high { return peer.high < other.peer.high }
+    if peer.family != other.peer.family { return peer.family < other.peer.family }
+    return length > other.length
   }
 }

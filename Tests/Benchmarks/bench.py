@@ -13,13 +13,21 @@ from lab import API_TOKEN, HUB_NAME, OWNER_OBJECT, OWNER_TENANT, RESOLVER, WORKL
 TESTED, REST = "0", "1"             # the core of the process under test, and that of everything else
 NEW, PACED, HOT, DENIED = 100_000, 10_000, 1_000, 10_000
 PACE = 5_000                        # queries a second at which latency is measured
-ANSWERS_NFT = """table inet peer {
-  set allow4 { type ipv4_addr; flags timeout; size 196608; }
-  set allow6 { type ipv6_addr; flags timeout; size 196608; }
-  # Its own queries pass untracked: their entries would let the workload's queries from the same ports by.
+STRAIGHT, RELAY = "knot, asked straight", "relay without policy"
+# What takes the sidecar's place gets the workload's queries as the sidecar does. Its own queries pass untracked: their entries would let the
+# workload's queries from the same ports by.
+STEER_NFT = """table inet peer {
+  chain steer { type nat hook output priority -100; meta skuid %d meta l4proto { tcp, udp } th dport 53 redirect to :5300; }
+}
+""" % WORKLOAD_UID
+UNTRACKED_NFT = STEER_NFT + """table inet peer {
   chain own { type filter hook output priority -300; meta skuid 0 udp dport 53 notrack; }
   chain answered { type filter hook prerouting priority -300; ip saddr %s udp sport 53 notrack; }
-  chain steer { type nat hook output priority -100; meta skuid %d meta l4proto { tcp, udp } th dport 53 redirect to :5300; }
+}
+""" % RESOLVER
+LEASES_NFT = UNTRACKED_NFT + """table inet peer {
+  set allow4 { type ipv4_addr; flags timeout; size 196608; }
+  set allow6 { type ipv6_addr; flags timeout; size 196608; }
   chain out { type filter hook output priority 0; policy drop;
     ct state established,related accept
     oifname "lo" accept
@@ -29,9 +37,45 @@ ANSWERS_NFT = """table inet peer {
     ip6 daddr @allow6 accept
   }
 }
-""" % (RESOLVER, WORKLOAD_UID, RESOLVER)
+""" % RESOLVER
+ALLOWED = [f"{name}.new.test" for name in ("a", "b", "paced", "hot")]
+UNBOUND_CONF = """server:
+  interface: 127.0.0.1@5300
+  access-control: 127.0.0.0/8 allow
+  do-daemonize: no
+  chroot: ""
+  username: ""
+  pidfile: ""
+  use-syslog: no
+  num-threads: 1
+  module-config: "iterator"
+  outgoing-range: 8192
+  num-queries-per-thread: 4096
+  so-rcvbuf: 4m
+  so-sndbuf: 4m
+  msg-cache-size: 64m
+  rrset-cache-size: 128m
+  minimal-responses: yes
+  local-zone: "." refuse
+%s
+forward-zone:
+  name: "."
+  forward-addr: %s
+remote-control:
+  control-enable: no
+""" % ("\n".join(f'  local-zone: "{name}." transparent' for name in ALLOWED), RESOLVER)
+DNSDIST_LUA = """setLocal("127.0.0.1:5300")
+setSecurityPollSuffix("")
+newServer{address="%s:53"}
+getServer(0):setUp()
+setMaxUDPOutstanding(65535)
+getPool(""):setCache(newPacketCache(200000))
+allowed = newSuffixMatchNode()
+%s
+addAction(NotRule(SuffixMatchNodeRule(allowed)), RCodeAction(DNSRCode.REFUSED))
+""" % (RESOLVER, "\n".join(f'allowed:add(newDNSName("{name}."))' for name in ALLOWED))
 POLICY = {"defaultAction": "deny", "egress": [
-    {"action": "allow", "target": target} for target in ("*.a.new.test", "*.b.new.test", "*.paced.new.test", "*.hot.new.test")]}
+    {"action": "allow", "target": f"*.{name}"} for name in ALLOWED]}
 
 values = collections.defaultdict(list)      # (row, contender) -> one value a round
 
@@ -94,7 +138,7 @@ def memory(process):
 
 
 def compile_tools(folder):
-    for name, libraries in (("latency", []), ("start", []), ("commit", ["-lmnl", "-lnftnl"])):
+    for name, libraries in (("latency", []), ("relay", []), ("start", []), ("commit", ["-lmnl", "-lnftnl"])):
         run("gcc", "-O2", "-o", folder / name, HERE / f"{name}.c", *libraries)
 
 
@@ -146,16 +190,31 @@ class Bench:
     def delivered(self):
         return self.lab.ledger.stat().st_size if self.lab.ledger.exists() else 0
 
-    def start_dnsmasq(self):
-        run("ip", "netns", "exec", self.lab.pod, "nft", "-f", "-", input=ANSWERS_NFT)
-        process = self.lab.start(
-            *under_test("dnsmasq", "-k", "-C", "/dev/null", "--port=5300", "--listen-address=127.0.0.1", "--bind-interfaces", "--no-resolv",
-                "--no-hosts", "--user=root", "--pid-file=", "--dns-forward-max=10000", "--cache-size=10000",
-                *(f"--server=/{name}.new.test/{RESOLVER}" for name in ("a", "b", "paced", "hot")),
-                *(f"--nftset=/{name}.new.test/4#inet#peer#allow4,6#inet#peer#allow6" for name in ("a", "b", "paced", "hot"))),
-            namespace=self.lab.pod, log="dnsmasq.log")
-        wait_for("dnsmasq listens", lambda: ":5300" in self.in_pod("ss", "-Hlun").stdout)
+    def start_peer(self, name, rules, *command):
+        run("ip", "netns", "exec", self.lab.pod, "nft", "-f", "-", input=rules)
+        process = self.lab.start(*under_test(*command), namespace=self.lab.pod, log=f"{name}.log")
+        wait_for(f"{name} listens", lambda: ":5300" in self.in_pod("ss", "-Hlun").stdout)
         return process
+
+    def start_relay(self):
+        return self.start_peer("relay", STEER_NFT, self.tools / "relay", 5300, RESOLVER)
+
+    def start_dnsmasq(self):
+        return self.start_peer(
+            "dnsmasq", LEASES_NFT, "dnsmasq", "-k", "-C", "/dev/null", "--port=5300", "--listen-address=127.0.0.1", "--bind-interfaces",
+            "--no-resolv", "--no-hosts", "--user=root", "--pid-file=", "--dns-forward-max=10000", "--cache-size=10000",
+            *(f"--server=/{name}/{RESOLVER}" for name in ALLOWED),
+            *(f"--nftset=/{name}/4#inet#peer#allow4,6#inet#peer#allow6" for name in ALLOWED))
+
+    def start_unbound(self):
+        file = self.lab.folder / "unbound.conf"
+        file.write_text(UNBOUND_CONF)
+        return self.start_peer("unbound", UNTRACKED_NFT, "unbound", "-d", "-c", file)
+
+    def start_dnsdist(self):
+        file = self.lab.folder / "dnsdist.lua"
+        file.write_text(DNSDIST_LUA)
+        return self.start_peer("dnsdist", UNTRACKED_NFT, "dnsdist", "-C", file, "--supervised", "--disable-syslog")
 
     def stop(self, process):
         if process is not None:
@@ -173,7 +232,7 @@ class Bench:
                          "-O", "suppress=timeouts,congestion,sendfailed,sockready,unexpected", *limit)
         found = {name: float(value) for name, value in re.findall(r"(Queries sent|Queries completed|Queries lost|Queries per second):\s+([\d.]+)", text)}
         answers = dict(re.findall(r"(\w+) (\d+) \(", re.search(r"Response codes:(.*)", text)[1]))
-        wanted = "NOERROR" if kind != "denied" or contender == "knot, asked straight" else ("NXDOMAIN" if "Sallyport" in contender else "REFUSED")
+        wanted = "NOERROR" if kind != "denied" or contender in (STRAIGHT, RELAY) else ("NXDOMAIN" if "Sallyport" in contender else "REFUSED")
         if int(answers.get(wanted, 0)) < 0.99 * found["Queries sent"]:
             print(f"  {contender}, {kind}: of {found['Queries sent']:.0f} queries only {answers} answered", file=sys.stderr)
         note(f"{kind} names: answers a second", contender, found["Queries per second"])
@@ -188,7 +247,11 @@ class Bench:
             note(f"new names at {PACE:,} a second: answered, %", contender, answered / sent * 100)
             note(f"new names at {PACE:,} a second: p50, µs", contender, p50)
             note(f"new names at {PACE:,} a second: p99, µs", contender, p99)
+            if process:
+                note(f"new names at {PACE:,} a second: added p50, µs", contender, p50 - values[f"new names at {PACE:,} a second: p50, µs", STRAIGHT][-1])
             self.saturate("new", contender, process, once=True)
+            if process:
+                note("PSS after 110,000 names, MiB", contender, memory(process.pid)["Pss"])
             if process and "Sallyport" in contender:
                 self.check_leases(contender)
             self.saturate("hot", contender, process)
@@ -203,8 +266,12 @@ class Bench:
 
     def dns_round(self, rows):
         if "dns" in rows:
-            self.dns("knot, asked straight", lambda: None)
-            self.dns("dnsmasq --nftset", self.start_dnsmasq)
+            self.dns(STRAIGHT, lambda: None)
+            self.dns(RELAY, self.start_relay)
+            if not self.options.quick:
+                self.dns("dnsmasq --nftset", self.start_dnsmasq)
+                self.dns("unbound", self.start_unbound)
+                self.dns("dnsdist", self.start_dnsdist)
             self.dns("Sallyport, audit file", self.start_sallyport)
         if "hub" in rows:
             self.dns("Sallyport, hub", lambda: self.start_sallyport(hub=True))
@@ -302,6 +369,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender has its turn (5)")
     parser.add_argument("--rows", default="dns,hub,memory,start,rules,commit", help="parts to measure, by commas (all)")
     parser.add_argument("--seconds", type=float, default=2, help="length of the runs with hot and denied names (2)")
+    parser.add_argument("--quick", action="store_true", help="of the peers only knot and the relay")
     parser.add_argument("--settle", type=float, default=4, help="seconds between the first delivery and the look at the memory (4)")
     options = parser.parse_args()
     rows = options.rows.split(",")
@@ -330,7 +398,7 @@ def main():
     finally:
         shutil.rmtree(tools, True)
     print(f"Medians of {options.rounds} rounds on {os.cpu_count()} cores, Linux {os.uname().release}. Ratios are to the contender whose ratio is 1.")
-    table(["dnsmasq --nftset", "10 rules", "netlink, in process"])
+    table([RELAY, "dnsmasq --nftset", "10 rules", "netlink, in process"])
     return failed
 
 

@@ -28,7 +28,46 @@ import Testing
         received.append(inbound[index].bytes)
       }
     }
-    #expect(received == sent)
+    #expect(received.sorted { $0.count < $1.count } == sent)
+  }
+
+  /// Queries and answers of one turn: several lengths, several clients, some of them with one datagram only.
+  @Test(arguments: loopbacks) func datagramsOfOnePeerLeaveTogetherAndArriveApart(_ any: Endpoint) throws {
+    let server = try UDPSocket(family: AddressFamily(of: any.address), bind: any)
+    let clients = try (0..<3).map { _ in try UDPSocket(family: AddressFamily(of: any.address), bind: any) }
+    let outbound = OutboundDatagrams()
+    var sent: [[[UInt8]]] = [[], [], []]
+    for index in 0..<OutboundDatagrams.capacity {
+      let client = index == 7 ? 2 : index % 2
+      // One too long to be put together, one empty, most of two lengths.
+      let length = index == 20 ? OutboundDatagrams.groupedOctetsMax + 1 : index == 21 ? 0 : 40 + index % 5 / 4
+      let bytes = [UInt8](repeating: UInt8(index), count: length)
+      sent[client].append(bytes)
+      outbound.append(bytes, to: try clients[client].localEndpoint())
+    }
+    let outcome = server.send(outbound)
+    #expect(outcome.sent == OutboundDatagrams.capacity && outcome.refused == 0 && outbound.isEmpty)
+    let inbound = InboundDatagrams()
+    for (client, sent) in zip(clients, sent) {
+      var received: [[UInt8]] = []
+      while try client.receive(into: inbound) > 0 {
+        for index in 0..<inbound.count { received.append(inbound[index].bytes) }
+      }
+      #expect(Set(received) == Set(sent) && received.count == sent.count)
+    }
+  }
+
+  @Test func refusedGroupGoesAsSingleDatagramsAndTheOthersLeave() throws {
+    let any = try #require(Endpoint("127.0.0.1:0"))
+    let server = try UDPSocket(family: .v4, bind: any)
+    let client = try UDPSocket(family: .v4, bind: any)
+    let outbound = OutboundDatagrams()
+    // Port 0 is nobody's (EINVAL).
+    for _ in 0..<3 { outbound.append([9, 9], to: any) }
+    for index in 0..<3 { outbound.append([UInt8(index)], to: try client.localEndpoint()) }
+    let outcome = server.send(outbound)
+    #expect(outcome.sent == 3 && outcome.refused == 3 && outcome.lastError != nil)
+    #expect(try client.receive(into: InboundDatagrams()) == 3)
   }
 
   @Test func keptDatagramsSurviveTheNextReceive() throws {

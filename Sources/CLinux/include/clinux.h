@@ -64,7 +64,9 @@ long clinux_send(int descriptor, const void *octets, size_t count);
 long clinux_receive(int descriptor, void *octets, size_t count);
 // At most CLINUX_BATCH datagrams of at most `each` octets, the i-th at i * each.
 int clinux_receive_batch(int descriptor, uint8_t *memory, uint32_t each, struct clinux_datagram *datagrams, int capacity);
-int clinux_send_batch(int descriptor, uint8_t *memory, struct clinux_datagram *datagrams, int count);
+// `count` messages, of which the i-th is the next `runs[i]` of the datagrams: all of one peer and, the last perhaps shorter, of one length.
+// A message of several leaves in one piece that the kernel cuts (UDP_SEGMENT, linux/udp.h). At most CLINUX_BATCH messages and datagrams.
+int clinux_send_batch(int descriptor, uint8_t *memory, struct clinux_datagram *datagrams, const uint8_t *runs, int count);
 
 // Processes
 struct clinux_capabilities {
