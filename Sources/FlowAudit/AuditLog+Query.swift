@@ -40,7 +40,27 @@ extension AuditLog {
     text.append(number: draft.session)
     text.append(0x22)
     text.append(QueryMember.rule, text: draft.rule)
+    if draft.isOfDomain || draft.budget != nil { appendAdditional(draft) }
     return seal(kind)
+  }
+
+  /// Rare extras.
+  private mutating func appendAdditional(_ draft: QueryDraft) {
+    text.append(Member.additional)
+    var separator = "{"
+    if draft.isOfDomain {
+      text.append(
+        draft.name == [0x2e] ? "{\"RolledUp\":\"names of many domains\"" : "{\"RolledUp\":\"names of this domain\"")
+      separator = ","
+    }
+    if let budget = draft.budget {
+      text.append(separator)
+      text.append("\"BudgetNames\":")
+      text.append(number: budget.names)
+      text.append(",\"BudgetBits\":")
+      text.append(number: budget.bits)
+    }
+    text.append(0x7d)
   }
 
   private func severity(of draft: QueryDraft) -> String {

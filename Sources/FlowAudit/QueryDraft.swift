@@ -31,6 +31,10 @@ package struct QueryDraft: Hashable, Sendable {
   package var client: Endpoint
   /// Over which transport it was asked, TCP or UDP.
   package var transport: TransportProtocol
+  /// What had left under a wildcard rule when its budget of new names refused this one: `AdditionalFields`.
+  package var budget: NameBudgetDraft?
+  /// Names of one domain are counted here, and `name` is the domain; `.` when it stands for all: `AdditionalFields` says so.
+  package var isOfDomain = false
   /// `EventCount`.
   package var count: Int
   /// When the first query of the record was asked.
@@ -61,5 +65,18 @@ package struct QueryDraft: Hashable, Sendable {
     self.count = count
     self.startedAt = startedAt
     self.endedAt = endedAt
+  }
+}
+
+/// What new names under one wildcard rule may have carried out.
+package struct NameBudgetDraft: Hashable, Sendable {
+  /// Different names that were let through in the present window.
+  package var names: UInt64
+  /// The estimate of what they carried, bits.
+  package var bits: UInt64
+
+  package init(names: UInt64, bits: UInt64) {
+    self.names = names
+    self.bits = bits
   }
 }

@@ -5,12 +5,18 @@ import Timekeeping
 /// Two queries are the same when name, type, verdict, response code and answer are: an answer with another address is a grant of its own and is on the record
 /// at once. A window is opened by a query that is recorded at once; when it ends, what was counted since becomes one record, which keeps the words of the
 /// last repeat. A crash loses the count of open windows, never the first query of one: 10 s of repeats at most.
+///
+/// Whoever tries names by the thousand must not fill the spool with their denials: the first names of a window are on the record each for itself, all further
+/// ones are counted in a record for each registrable domain.
 package struct QueryRollup: Sendable {
   /// How long repeats are counted: audit.md, "repeats within 10 s may roll up".
   package static let window = TimeSpan.seconds(10)
   /// Open windows: some 500 octets each with their texts, so 2 MiB at most. When one more is needed the oldest ends early, which may cost a record and loses
   /// nothing.
   package static let windowsMax = 4_096
+  /// Denied names that are on the record each for itself in one window, and then domains that have a count of their own: 512, more than a program that is not up to
+  /// something tries; some 80 KiB of records a second when it goes on for ever. What goes beyond is counted by its domain, and then in one record for all.
+  package static let deniedNamesMax = 512
 
   private struct Window: Sendable {
     var key: UInt64
@@ -27,6 +33,10 @@ package struct QueryRollup: Sendable {
   private var windows = RollupQueue<Window>()
   /// By a hash of the query; a collision only costs the roll-up of one of the two.
   private var serials: [UInt64: Int] = [:]
+  /// Denied names on the record each for itself since `countedFrom`, and domains that are counted.
+  private var deniedNames = 0
+  private var countedDomains = 0
+  private var countedFrom: Instant?
   /// When the oldest window ends.
   package private(set) var nextDeadline: Instant?
 
@@ -40,10 +50,23 @@ package struct QueryRollup: Sendable {
     return isNew
   }
 
-  /// As `observe`, but appends only what ended: the draft itself is to be recorded after that, unless it was counted into a later record.
-  package mutating func count(_ draft: QueryDraft, at now: Instant, into ended: inout [QueryDraft]) -> Bool {
+  /// As `observe`, but appends only what ended: the draft itself is to be recorded after that, unless it was counted into a later record. `domain` gives the
+  /// registrable domain of a denied name.
+  package mutating func count(
+    _ draft: QueryDraft, at now: Instant, domain: () -> [UInt8]? = { nil }, into ended: inout [QueryDraft]
+  ) -> Bool {
     if let nextDeadline, nextDeadline <= now { deadlineReached(at: now, into: &ended) }
     let key = hash(draft)
+    if serials[key] == nil, !draft.isAllowed, !namesOneMore(at: now), let domain = domain() {
+      countByDomain(draft, domain, at: now, into: &ended)
+      return false
+    }
+    return count(draft, key, at: now, into: &ended)
+  }
+
+  private mutating func count(
+    _ draft: QueryDraft, _ key: UInt64, at now: Instant, into ended: inout [QueryDraft]
+  ) -> Bool {
     if let serial = serials[key] {
       // Looked at in place: a copy of a window counts a dozen references.
       var isRepeat = false
@@ -56,11 +79,51 @@ package struct QueryRollup: Sendable {
       }
       return !isRepeat
     }
-    if windows.count >= Self.windowsMax { endOldest(into: &ended) }
-    let deadline = now + Self.window
-    serials[key] = windows.append(Window(key: key, deadline: deadline, draft: draft, startedAt: draft.startedAt))
-    if nextDeadline == nil { nextDeadline = deadline }
+    open(Window(key: key, deadline: now + Self.window, draft: draft, startedAt: draft.startedAt), into: &ended)
     return true
+  }
+
+  private mutating func open(_ window: Window, into ended: inout [QueryDraft]) {
+    if windows.count >= Self.windowsMax { endOldest(into: &ended) }
+    serials[window.key] = windows.append(window)
+    if nextDeadline == nil { nextDeadline = window.deadline }
+  }
+
+  /// Whether one more denied name is on the record by itself.
+  private mutating func namesOneMore(at now: Instant) -> Bool {
+    if countedFrom.map({ now - $0 >= Self.window }) ?? true {
+      countedFrom = now
+      deniedNames = 0
+      countedDomains = 0
+    }
+    guard deniedNames < Self.deniedNamesMax else { return false }
+    deniedNames += 1
+    return true
+  }
+
+  private mutating func countByDomain(
+    _ draft: QueryDraft, _ domain: [UInt8], at now: Instant, into ended: inout [QueryDraft]
+  ) {
+    var grouped = draft
+    grouped.isOfDomain = true
+    grouped.name = domain
+    var key = groupHash(grouped)
+    if serials[key] == nil {
+      if countedDomains >= Self.deniedNamesMax {
+        grouped.name = [0x2e]
+        key = groupHash(grouped)
+      } else {
+        countedDomains += 1
+      }
+    }
+    if serials[key] == nil {
+      open(
+        Window(key: key, deadline: now + Self.window, draft: grouped, count: draft.count, startedAt: draft.startedAt),
+        into: &ended)
+    } else if count(grouped, key, at: now, into: &ended) {
+      // Two groups of one hash: the second is on the record at once.
+      ended.append(grouped)
+    }
   }
 
   package mutating func deadlineReached(at now: Instant, into drafts: inout [QueryDraft]) {
@@ -92,11 +155,19 @@ package struct QueryRollup: Sendable {
     value = (value ^ UInt64(draft.responseCode) << 1 ^ (draft.isAllowed ? 1 : 0)) &* 0x100_0000_01b3
     return value
   }
+
+  private func groupHash(_ draft: QueryDraft) -> UInt64 {
+    var value = hash(draft) ^ 0x9e37_79b9_7f4a_7c15
+    for octet in (draft.rule ?? "").utf8 { value = (value ^ UInt64(octet)) &* 0x100_0000_01b3 }
+    for octet in (draft.reason ?? "").utf8 { value = (value ^ UInt64(octet)) &* 0x100_0000_01b3 }
+    return value
+  }
 }
 
 extension QueryDraft {
   fileprivate func isRepeated(by other: QueryDraft) -> Bool {
-    type == other.type && isAllowed == other.isAllowed && responseCode == other.responseCode && name == other.name
+    isOfDomain == other.isOfDomain && type == other.type && isAllowed == other.isAllowed
+      && responseCode == other.responseCode && name == other.name
       && answer == other.answer && rule == other.rule && reason == other.reason
   }
 }

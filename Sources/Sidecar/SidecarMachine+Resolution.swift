@@ -93,7 +93,13 @@ extension SidecarMachine {
       session: facts.sessionID, rule: facts.rule?.text, reason: facts.reason, client: facts.source,
       transport: transport, startedAt: now.wall + TimeSpan(nanoseconds: -facts.duration.nanoseconds), endedAt: now.wall)
     var ended: [QueryDraft] = []
-    let isNew = queries.count(draft, at: now.instant, into: &ended)
+    let isNew = queries.count(
+      draft, at: now.instant,
+      domain: {
+        var domain: [UInt8] = []
+        facts.name.registrableDomain.appendText(to: &domain)
+        return domain
+      }, into: &ended)
     for index in ended.indices { stage(audit.seal(ended[index], at: now.wall, using: &generator)) }
     if isNew { stage(audit.seal(draft, at: now.wall, using: &generator)) }
   }

@@ -48,6 +48,46 @@ import Timekeeping
     #expect(drafts.reduce(0) { $0 + $1.count } == 2 * names)
   }
 
+  @Test func deniedNamesOfOneDomainBecomeOneRecordAndEveryOneIsCounted() throws {
+    var rollup = QueryRollup()
+    var drafts: [QueryDraft] = []
+    for index in 0..<5_000 {
+      let at = moment(Int64(index))
+      let draft = try query("n\(index).a.evil.test", isAllowed: false, at: at.wall)
+      if rollup.count(draft, at: at.instant, domain: { Array("evil.test".utf8) }, into: &drafts) {
+        drafts.append(draft)
+      }
+    }
+    rollup.flush(into: &drafts)
+    #expect(drafts.reduce(0) { $0 + $1.count } == 5_000)
+    #expect(drafts.count == QueryRollup.deniedNamesMax + 1)
+    #expect(drafts.last?.name == Array("evil.test".utf8) && drafts.last?.isOfDomain == true)
+  }
+
+  @Test func deniedNamesOfEverNewDomainsStayBoundedAndEveryOneIsCounted() throws {
+    var rollup = QueryRollup()
+    var drafts: [QueryDraft] = []
+    for index in 0..<20_000 {
+      let draft = try query("a.evil\(index).test", isAllowed: false, at: epoch)
+      if rollup.count(draft, at: moment(0).instant, domain: { Array("evil\(index).test".utf8) }, into: &drafts) {
+        drafts.append(draft)
+      }
+    }
+    rollup.flush(into: &drafts)
+    #expect(drafts.reduce(0) { $0 + $1.count } == 20_000)
+    #expect(drafts.count == 2 * QueryRollup.deniedNamesMax + 1)
+    #expect(drafts.contains { $0.name == [0x2e] && $0.isOfDomain })
+  }
+
+  @Test func allowedNamesAreEachOnTheRecord() throws {
+    var rollup = QueryRollup()
+    var drafts: [QueryDraft] = []
+    for index in 0..<100 {
+      let draft = try query("n\(index).acme.test", at: epoch)
+      #expect(rollup.count(draft, at: moment(0).instant, domain: { Array("acme.test".utf8) }, into: &drafts))
+    }
+  }
+
   @Test(arguments: 0..<20 as Range<UInt64>)
   func everyQueryAndEveryDenialIsCountedOnce(_ seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
