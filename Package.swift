@@ -31,6 +31,7 @@ let package = Package(
     core("Addressing"),
     core("Timekeeping"),
     core("JSONText"),
+    core("YAMLText", ["JSONText"]),
     core("HTTPWire"),
     core("DNSWire", ["Addressing"]),
     core("EgressPolicy", ["Addressing", "DNSWire", "JSONText", "Timekeeping"]),
@@ -43,6 +44,7 @@ let package = Package(
     core("Spool", ["Timekeeping"]),
     core("Forwarder", ["HTTPWire", "JSONText", "Spool", "Timekeeping"]),
     core("PolicyAPI", ["Addressing", "DNSWire", "EgressPolicy", "HTTPWire", "JSONText", "Timekeeping"]),
+    core("PodInjection", ["JSONText"]),
 
     // The one machine: event in, effects out.
     core(
@@ -80,9 +82,9 @@ let package = Package(
     .executableTarget(
       name: "sallyport",
       dependencies: [
-        "Addressing", "Configuration", "Daemon", "DNSWire", "EgressPolicy", "FlowAudit", "JSONText", "LinuxIO",
-        "Sidecar",
-        "Timekeeping", "Transport",
+        "Addressing", "Configuration", "Daemon", "DNSWire", "EgressPolicy", "FlowAudit", "HTTPWire", "JSONText",
+        "LinuxIO",
+        "PodInjection", "Sidecar", "Timekeeping", "Transport", "YAMLText",
       ], swiftSettings: settings),
     .executableTarget(
       name: "eventhub-local",
@@ -101,6 +103,7 @@ let package = Package(
     tests("AddressingTests", ["Addressing"]),
     tests("TimekeepingTests", ["Timekeeping"]),
     tests("JSONTextTests", ["JSONText"]),
+    tests("YAMLTextTests", ["YAMLText", "JSONText"]),
     tests("HTTPWireTests", ["HTTPWire"]),
     tests("DNSWireTests", ["DNSWire", "Addressing"]),
     tests("EgressPolicyTests", ["EgressPolicy", "Addressing", "DNSWire", "JSONText", "Timekeeping"]),
@@ -113,6 +116,7 @@ let package = Package(
     tests("ForwarderTests", ["Forwarder", "HTTPWire", "JSONText", "Spool", "Timekeeping"]),
     tests(
       "PolicyAPITests", ["PolicyAPI", "Addressing", "DNSWire", "EgressPolicy", "HTTPWire", "JSONText", "Timekeeping"]),
+    tests("PodInjectionTests", ["PodInjection", "JSONText", "YAMLText"]),
     tests(
       "SidecarTests",
       [

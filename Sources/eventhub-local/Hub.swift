@@ -1,13 +1,7 @@
 import HTTPWire
 import LinuxIO
 import Timekeeping
-
-/// What to do on the connection after a request.
-enum Reply: Sendable {
-  case answer(HTTPResponse)
-  case octetsThenClose([UInt8])
-  case reset
-}
+import Transport
 
 /// Judges requests as a strict Event Hubs would: more strictly than the service wherever the service might shrug.
 final class Hub: Sendable {
@@ -27,7 +21,7 @@ final class Hub: Sendable {
   }
 
   /// Blocks for a `slow` fault and for the ledger.
-  func reply(to request: HTTPRequest) -> Reply {
+  func reply(to request: HTTPRequest) -> HTTPSReply {
     do throws(Refusal) {
       let texts = try judge(request)
       guard let fault = faults.next() else { return .answer(try store(texts)) }
@@ -70,7 +64,7 @@ final class Hub: Sendable {
     return HTTPResponse(status: 201, headers: ["Content-Type": "application/xml; charset=utf-8"])
   }
 
-  private func play(_ fault: Fault, _ texts: [[UInt8]]) throws(Refusal) -> Reply {
+  private func play(_ fault: Fault, _ texts: [[UInt8]]) throws(Refusal) -> HTTPSReply {
     log("fault \(fault)")
     switch fault {
     case .status(let status): throw Refusal(status, "scripted")

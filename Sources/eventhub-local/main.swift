@@ -1,7 +1,6 @@
 // eventhub-local: the send half of Event Hubs' REST API over HTTPS, on one machine, for trying and testing. It never ships.
 //
 //   Options        the command line
-//   Server         TLS and HTTP/1.1, a thread for each connection
 //   Hub            judges a request: credentials, path, version, content type, size, shape
 //   EventBatch     the batch's bodies, read more strictly than the service reads them
 //   Authorization  bearer token or shared access signature
@@ -11,6 +10,7 @@
 // Where the service's behaviour is not documented, this one is strict: a sender that passes here relies on nothing. An event is in the ledger
 // before its 201 leaves, and what is in the ledger was whole. A refused request takes no fault from the script.
 
+import HTTPWire
 import LinuxIO
 import Transport
 
@@ -30,7 +30,9 @@ func runEventHub() -> Int32 {
       ledger: try Ledger(options.ledger), name: options.hub, sizeLimit: options.sizeLimit)
     let context = try TLSServerContext(certificateFile: options.certificateFile, keyFile: options.keyFile)
     let listener = try TCPListener(options.listen)
-    let server = Server(listener, context, hub, sizeLimit: options.sizeLimit)
+    // A batch over the limit must be read to be refused with its own status.
+    let server = HTTPSServer(
+      listener, context, limits: HTTPLimits(bodyBytesMax: 2 * options.sizeLimit), log: log, reply: hub.reply)
     try StandardStreams.output.write("listening on \(try listener.localEndpoint())\n")
     try server.run(signals)
     return 0

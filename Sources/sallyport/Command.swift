@@ -1,6 +1,6 @@
 /// The commands by name.
 enum Command: String, CaseIterable {
-  case run, check, explain, version
+  case run, check, explain, inject, version
 
   private static let help = """
     sallyport: lets a sandbox out only where its policy says, and keeps the record of it.
@@ -10,6 +10,8 @@ enum Command: String, CaseIterable {
       sallyport check FILE…      validates policy documents
       sallyport explain --policy FILE TARGET[:PORT[/tcp|udp]]
                                  what a policy says about a target, and why
+      sallyport inject --settings FILE --file FILE | --listen ADDRESS:PORT --cert FILE --key FILE
+                                 puts the sidecar into pods: a file's, or an admission webhook's
       sallyport version          version, build, kernel features wanted
 
     Each of them explains itself with --help.
@@ -48,6 +50,7 @@ enum Command: String, CaseIterable {
     case .run: try RunCommand.run(words)
     case .check: try CheckCommand.run(words)
     case .explain: try ExplainCommand.run(words)
+    case .inject: try InjectCommand.run(words)
     case .version: try VersionCommand.run(words)
     }
   }
@@ -57,6 +60,7 @@ enum Command: String, CaseIterable {
     case .run: RunCommand.help
     case .check: CheckCommand.help
     case .explain: ExplainCommand.help
+    case .inject: InjectCommand.help
     case .version: VersionCommand.help
     }
   }

@@ -2,38 +2,66 @@ import HTTPWire
 import LinuxIO
 import Synchronization
 import Timekeeping
-import Transport
 
-/// HTTPS, a thread for each connection: it serves a few senders and not the world.
-final class Server: Sendable {
+/// What a server sends back.
+package enum HTTPSReply: Sendable {
+  case answer(HTTPResponse)
+  /// These octets as they are, and then the connection ends.
+  case octetsThenClose([UInt8])
+  /// The connection is reset.
+  case reset
+}
+
+/// HTTPS with a thread for each connection: it serves a few clients and not the world.
+package final class HTTPSServer: Sendable {
   /// How long a connection may be idle, or a request take to come.
-  static let patience = TimeSpan.seconds(120)
+  package static let patience = TimeSpan.seconds(120)
   /// Connections at the same time; further ones are closed at once.
-  static let connectionsMax = 256
+  package static let connectionsMax = 256
 
   private let listener: TCPListener
-  private let context: TLSServerContext
-  private let hub: Hub
+  private let context: Mutex<TLSServerContext>
   private let limits: HTTPLimits
+  private let reply: @Sendable (HTTPRequest) -> HTTPSReply
+  private let log: @Sendable (String) -> Void
   private let open = Mutex(0)
 
-  init(_ listener: TCPListener, _ context: TLSServerContext, _ hub: Hub, sizeLimit: Int) {
+  /// - Parameters:
+  ///   - limits: a larger request is refused with its own status.
+  ///   - log: told of each connection that failed, on that connection's thread.
+  ///   - reply: called on the connection's thread.
+  package init(
+    _ listener: TCPListener, _ context: TLSServerContext, limits: HTTPLimits, log: @escaping @Sendable (String) -> Void,
+    reply: @escaping @Sendable (HTTPRequest) -> HTTPSReply
+  ) {
     self.listener = listener
-    self.context = context
-    self.hub = hub
-    // A batch over the limit must be read to be refused with its own status.
-    limits = HTTPLimits(bodyBytesMax: 2 * sizeLimit)
+    self.context = Mutex(context)
+    self.limits = limits
+    self.log = log
+    self.reply = reply
   }
 
-  /// Until TERM or INT.
-  func run(_ signals: SignalDescriptor) throws(Errno) {
+  /// Connections accepted from now on show this certificate.
+  package func replaceContext(_ context: TLSServerContext) { self.context.withLock { $0 = context } }
+
+  /// Serves until TERM or INT.
+  ///
+  /// - Parameters:
+  ///   - watch: said to have changed by calling `changed`, on this thread.
+  package func run(
+    _ signals: SignalDescriptor, watch: FileWatch? = nil, changed: ([String]) -> Void = { _ in }
+  ) throws(Errno) {
     let poll = try EventPoll()
     try poll.register(listener.number, token: 0, interest: .read)
     try poll.register(signals.number, token: 1, interest: .read)
+    if let watch { try poll.register(watch.number, token: 2, interest: .read) }
     while true {
       for event in try poll.wait(timeout: nil) {
-        if event.token == 0 { acceptAll() }
-        if event.token == 1, let signal = try signals.next(), signal != .hangUp { return }
+        switch event.token {
+        case 0: acceptAll()
+        case 1: if let signal = try signals.next(), signal != .hangUp { return }
+        default: if let watch { changed(try watch.changed()) }
+        }
       }
     }
   }
@@ -42,7 +70,7 @@ final class Server: Sendable {
     do throws(Errno) {
       while let stream = try listener.accept() {
         let isRoom = open.withLock { open in
-          guard open < Server.connectionsMax else { return false }
+          guard open < Self.connectionsMax else { return false }
           open += 1
           return true
         }
@@ -62,8 +90,8 @@ final class Server: Sendable {
 
   private func serve(_ stream: TCPStream) {
     do throws(TLSStreamFault) {
-      let tls = try TLSStream(server: context, on: stream)
-      try tls.handshake(deadline: SystemTime.instant() + Server.patience)
+      let tls = try TLSStream(server: context.withLock { $0 }, on: stream)
+      try tls.handshake(deadline: SystemTime.instant() + Self.patience)
       if try converse(tls) { tls.close() }
     } catch {
       log("\(stream.peer): \(error)")
@@ -77,7 +105,7 @@ final class Server: Sendable {
       switch parser.next() {
       case .needMore:
         var octets: [UInt8] = []
-        guard try tls.read(into: &octets, deadline: SystemTime.instant() + Server.patience) else { return true }
+        guard try tls.read(into: &octets, deadline: SystemTime.instant() + Self.patience) else { return true }
         parser.receive(octets)
       case .continueExpected: try write(HTTPRequest.continueOctets, tls)
       case .fault(let fault):
@@ -85,7 +113,7 @@ final class Server: Sendable {
         try write(fault.response.compose(for: nil), tls)
         return true
       case .request(let request):
-        switch hub.reply(to: request) {
+        switch reply(request) {
         case .answer(let response):
           try write(response.compose(for: request), tls)
           if !request.keepsAlive { return true }
@@ -101,6 +129,6 @@ final class Server: Sendable {
   }
 
   private func write(_ octets: [UInt8], _ tls: TLSStream) throws(TLSStreamFault) {
-    try tls.write(octets, deadline: SystemTime.instant() + Server.patience)
+    try tls.write(octets, deadline: SystemTime.instant() + Self.patience)
   }
 }
