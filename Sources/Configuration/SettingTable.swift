@@ -99,8 +99,9 @@ package enum SettingTable {
     Setting("SALLYPORT_INGRESS", .list, "tcp", "connections into the pod: tcp, none, or ports such as 8080,44772/tcp"),
     Setting("SALLYPORT_RUN_AS", .count, "65532", "uid taken after the start, keeping only CAP_NET_ADMIN"),
     Setting(
-      "SALLYPORT_KERNEL_PROFILE", .choice, "auto", "auto probes; aks-kata-6.6 restricts the ruleset",
-      noEffectYet: "comes with kernel profiles"),
+      "SALLYPORT_KERNEL_PROFILE", .choice, "auto",
+      "auto, or aks-kata-6.6: a ruleset that needs more than AKS's Kata guest has is not even tried; today's needs no more under either"
+    ),
     Setting(
       "SALLYPORT_LOG_LEVEL", .choice, "info", "debug, info, warning or error",
       openSandbox: "OPENSANDBOX_EGRESS_LOG_LEVEL"),

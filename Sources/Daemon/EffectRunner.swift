@@ -55,6 +55,7 @@ final class EffectRunner {
   func perform(_ effect: SidecarEffect, at now: Moment, _ body: (SidecarEvent) -> Void) {
     switch effect {
     case .commit(let id, let transaction): body(.kernelCommitted(id, kernel.commit(transaction)))
+    case .rememberRuleset: rememberRuleset(at: now)
     case .findFlows(let marks, let narrowed): body(.flowsFound(find(marks, narrowed, at: now)))
     case .deleteFlows(let flows): body(.flowsCut(flows.filter { delete($0, at: now) }))
     case .readCounters(let tuple, let identifier):
@@ -105,7 +106,25 @@ final class EffectRunner {
     }
   }
 
-  private func say(_ message: String, _ reason: String, at now: Moment) {
+  private func rememberRuleset(at now: Moment) {
+    do {
+      try storage.remember(RulesetMemory(try kernel.structure()))
+    } catch {
+      say("what the rules are could not be kept for the next start", "\(error)", at: now)
+    }
+  }
+
+  /// Base chains of others that translate what leaves; nil when they cannot be read.
+  func interceptors(at now: Moment) -> [String]? {
+    do {
+      return try kernel.foreignOutputNat().map(\.description)
+    } catch {
+      say("nat chains of others cannot be read", error.description, at: now)
+      return nil
+    }
+  }
+
+  func say(_ message: String, _ reason: String, at now: Moment) {
     let entry = LogEntry(.error, message, [("reason", reason)])
     if let entry = logRate.admit(entry, at: now.instant) { log.write(entry) }
   }

@@ -14,6 +14,7 @@ struct EventLoop: ~Copyable {
   private let poll: EventPoll
   private let signals: SignalDescriptor
   private var monitor: ConntrackMonitor
+  private var rules: RulesetMonitor
   private let runner: EffectRunner
   private var machine: SidecarMachine
   private var random = SystemRandom()
@@ -25,17 +26,19 @@ struct EventLoop: ~Copyable {
 
   init(
     _ machine: SidecarMachine, _ runner: EffectRunner, _ poll: EventPoll, _ signals: SignalDescriptor,
-    _ monitor: consuming ConntrackMonitor, upstreamPatience: TimeSpan
+    _ monitor: consuming ConntrackMonitor, _ rules: consuming RulesetMonitor, upstreamPatience: TimeSpan
   ) throws(Errno) {
     self.machine = machine
     self.runner = runner
     self.poll = poll
     self.signals = signals
     self.monitor = monitor
+    self.rules = rules
     self.upstreamPatience = upstreamPatience
     nextSweep = SystemTime.instant() + Self.sweepInterval
     try poll.register(signals.number, token: Token.signals.rawValue, interest: .read)
     try poll.register(self.monitor.descriptor, token: Token.conntrack.rawValue, interest: .read)
+    try poll.register(self.rules.descriptor, token: Token.ruleset.rawValue, interest: .read)
     try poll.register(runner.storage.worker.wakeup.number, token: Token.storage.rawValue, interest: .read)
     try poll.register(runner.delivery.worker.wakeup.number, token: Token.delivery.rawValue, interest: .read)
   }
@@ -105,6 +108,7 @@ struct EventLoop: ~Copyable {
         }
       }
     case .conntrack: readConntrack(at: now)
+    case .ruleset: readRules(at: now)
     case .storage:
       for output in runner.storage.worker.takeOutputs() {
         switch output {
@@ -145,6 +149,13 @@ struct EventLoop: ~Copyable {
       try? poll.modify(monitor.descriptor, token: Token.conntrack.rawValue, interest: .none)
       runner.owesFlows = true
     }
+  }
+
+  private mutating func readRules(at now: Moment) {
+    let findings = rules.read()
+    if let change = findings.change { feed(.rulesetChanged(change), at: now) }
+    if findings.othersChanged, let chains = runner.interceptors(at: now) { feed(.interceptorsFound(chains), at: now) }
+    if let code = findings.failure { runner.say("changes of the rules cannot be read", "errno \(code)", at: now) }
   }
 
   /// Events were lost: all flows are read, at once or, when that was just done, at the next sweep.

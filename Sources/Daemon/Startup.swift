@@ -49,6 +49,7 @@ struct Startup {
     }
     kernel = try required("nf_tables") { () throws(NetlinkError) in try NftablesSocket() }
     conntrack = try required("nf_conntrack_netlink") { () throws(NetlinkError) in try ConntrackTable() }
+    try Self.refuseForeign(kernel)
     state = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in
       try Directory(configuration.stateDirectory, create: true)
     }
@@ -57,6 +58,16 @@ struct Startup {
     }
     ownUser = configuration.runAs
     try Self.takeUser(configuration, state)
+  }
+
+  /// Whoever else translates what leaves decides before us where it goes.
+  private static func refuseForeign(_ kernel: NftablesSocket) throws(StartupFailure) {
+    let foreign = try required("nf_tables") { () throws(NetlinkError) in try kernel.foreignOutputNat() }
+    guard foreign.isEmpty else {
+      throw StartupFailure(
+        "nat OUTPUT for ourselves: another interception layer is present, \(foreign.map(\.description).joined(separator: ", "))"
+      )
+    }
   }
 
   /// Names what the kernel lacks. Asked only when it refused the ruleset: each probe waits for a grace period of the kernel, all of them for a quarter of a second.
@@ -104,6 +115,7 @@ struct Startup {
     let mark = UInt32.random(in: 1...UInt32.max, using: &random)
     let poll = try required("epoll") { () throws(Errno) in try EventPoll() }
     let monitor = try required("conntrack events") { () throws(NetlinkError) in try ConntrackMonitor.open() }
+    let rules = try required("nf_tables events") { () throws(NetlinkError) in try RulesetMonitor.open(besides: kernel) }
     let listen = dnsEndpoints()
     guard !listen.isEmpty else { throw StartupFailure("SALLYPORT_DNS_LISTEN: no address can be listened on") }
     let names = try required("SALLYPORT_DNS_LISTEN") { () throws(Errno) in try DNSServer(listen, poll, log) }
@@ -129,12 +141,13 @@ struct Startup {
       storage: storage, delivery: delivery,
       credentials: configuration.hub.map { HubCredentials(configuration.hubCredential, $0) },
       attemptTimeout: settings.forwarder.attemptTimeout, log: log)
+    try checkProfile(settings.firewall)
     let start = try adopted(settings, storage)
     let end: EffectRunner.ProcessEnd
     let checksum: SpoolChecksum? = ProcessorChecksum.isThere ? ProcessorChecksum.crc32c : nil
     do throws(Errno) {
       var loop = try EventLoop(
-        SidecarMachine(settings, hash: SHA256.kept(), checksum: checksum), runner, poll, signals, monitor,
+        SidecarMachine(settings, hash: SHA256.kept(), checksum: checksum), runner, poll, signals, monitor, rules,
         upstreamPatience: configuration.dnsUpstreamTimeout * 2)
       end = try loop.run(from: start)
     } catch {
@@ -146,6 +159,17 @@ struct Startup {
     if case .failed(let reason) = end { throw StartupFailure(reason + Self.missingFeatures()) }
     log.info("stopped; the rules stay and keep enforcing")
     return 0
+  }
+
+  /// `SALLYPORT_KERNEL_PROFILE`: nothing that the named kernel lacks is even tried.
+  private func checkProfile(_ parameters: FirewallParameters) throws(StartupFailure) {
+    guard configuration.kernelProfile == .aksKata66 else { return }
+    let outside = Ruleset(parameters).expressions.filter { !KernelExpression.onAKSKata66.contains($0.rawValue) }
+    guard outside.isEmpty else {
+      let names = outside.sorted().map(\.rawValue).joined(separator: ", ")
+      throw StartupFailure(
+        "SALLYPORT_KERNEL_PROFILE=\(configuration.kernelProfile.rawValue): the ruleset needs \(names)")
+    }
   }
 
   /// What an earlier process left: it is taken over, not flushed.
@@ -170,7 +194,22 @@ struct Startup {
         }
       }
     }
-    return .started(listing, leases: leases, grants: grants)
+    return .started(listing, leases: leases, grants: grants, tampering: try tampering())
+  }
+
+  /// What someone else did to the rules since an earlier process loaded them.
+  private func tampering() throws(StartupFailure) -> ForeignChange? {
+    let structure = try required("nf_tables") { () throws(NetlinkError) in try kernel.structure() }
+    let now = RulesetMemory(structure)
+    return try required("SALLYPORT_STATE_DIR") { () throws(Errno) in
+      let differs = try now.differs(fromKeptIn: state)
+      try RulesetMemory.beginLoading(in: state)
+      guard differs else { return nil }
+      var change = ForeignChange()
+      change.add(.init(now.isOfNone ? .table : .unknown, isDeletion: now.isOfNone))
+      change.process = "someone, while the daemon was not running"
+      return change
+    }
   }
 
   /// Nil: a set that this version has and the one before did not. A set that cannot be read ends the start: its leases would be lost, and with them the flows.
@@ -209,11 +248,6 @@ struct Startup {
   ) -> SidecarSettings {
     let now = SystemTime.now()
     let kept = keptPolicy()
-    if let foreign = try? kernel.foreignOutputNat(), !foreign.isEmpty {
-      let notice = "other nat chains on output, which may steer flows before us: \(foreign.joined(separator: ", "))"
-      notices.append(notice)
-      log.warning(notice)
-    }
     let owner: OwnerState =
       configuration.owner.map {
         .bound(OwnerBinding(owner: $0, bindingID: "static", source: .static, boundAt: now.wall))

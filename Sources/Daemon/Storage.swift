@@ -86,6 +86,8 @@ final class Storage {
 
   func keep(_ id: UInt64, _ name: String, _ bytes: [UInt8]) { worker.submit(.keep(id, name, bytes)) }
 
+  func remember(_ memory: RulesetMemory) throws(Errno) { try memory.keep(in: state) }
+
   /// At the end of the process: waits until everything submitted is done, at most so long.
   ///
   /// - Returns: why something may not be on the disk; nil when all is.

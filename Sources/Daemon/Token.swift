@@ -2,6 +2,7 @@
 enum Token: Hashable {
   case signals
   case conntrack
+  case ruleset
   case storage
   case delivery
   case dnsDatagrams(Int)
@@ -27,6 +28,7 @@ enum Token: Hashable {
     case .apiStream(let number): (9, number)
     case .upstreamStream(let number): (10, number)
     case .upstreamDatagrams(let number): (11, number)
+    case .ruleset: (12, 0)
     }
   }
 
@@ -47,6 +49,7 @@ enum Token: Hashable {
     case 9: self = .apiStream(number)
     case 10: self = .upstreamStream(number)
     case 11: self = .upstreamDatagrams(number)
+    case 12: self = .ruleset
     default: return nil
     }
   }

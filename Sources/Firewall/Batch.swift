@@ -40,7 +40,9 @@ struct Batch: Sendable {
   var changesRules = false
   /// The whole ruleset.
   var installs = false
-  /// Every element too.
+  /// In a new table.
+  var replaces = false
+  /// Every element.
   var rewrites = false
   var revoked: [UInt32] = []
   var narrowed: [NarrowedGrant] = []
@@ -50,9 +52,12 @@ struct Batch: Sendable {
 
   init(id: UInt64) { self.id = id }
 
+  /// The sets of rules and of the daemon's own destinations are filled from nothing.
+  var isAnew: Bool { installs || rewrites }
+
   var isEmpty: Bool {
     answers.isEmpty && failed.isEmpty && addresses.isEmpty && grants.isEmpty && own.isEmpty && cuts.isEmpty
       && !changesGate
-      && !changesRules && !installs && revoked.isEmpty && narrowed.isEmpty
+      && !changesRules && !installs && !rewrites && revoked.isEmpty && narrowed.isEmpty
   }
 }

@@ -12,8 +12,9 @@ extension Firewall {
     var added = ElementGroups()
     var renewed = ElementGroups()
     var changes: [KernelChange] = []
-    if staging.installs {
-      changes += Ruleset(parameters).installation().changes
+    if staging.replaces { changes += Ruleset.removal.changes }
+    if staging.installs { changes += Ruleset(parameters).installation().changes }
+    if staging.isAnew, !staging.replaces {
       // The previous process' rules and destinations go; its leases and grants were adopted.
       changes += (AddressRules.sets + [.own4, .own6]).map { .flushSet($0) }
       if staging.rewrites { changes += Self.learned.map { .flushSet($0) } }
@@ -39,6 +40,7 @@ extension Firewall {
 
   private static let learned: [SetName] = [
     .lease4, .lease6, .lease4Other, .lease6Other, .lease4Port, .lease6Port, .lease4Range, .lease6Range, .grants, .gate,
+    .cut4, .cut6,
   ]
 
   private mutating func takeAddresses(
@@ -102,11 +104,11 @@ extension Firewall {
   }
 
   private mutating func takeRules(_ deleted: inout ElementGroups, _ added: inout ElementGroups) {
-    guard staging.changesRules || staging.installs else { return }
+    guard staging.changesRules || staging.isAnew else { return }
     for (index, name) in AddressRules.sets.enumerated() {
-      let old = staging.installs ? [] : Set(heldRules[index])
+      let old = staging.isAnew ? [] : Set(heldRules[index])
       let new = Set(rules.elements[index])
-      if !staging.installs {
+      if !staging.isAnew {
         // They have no timeouts: one that is missing was taken out by someone else, and the refusal says so.
         for element in heldRules[index] where !new.contains(element) { deleted.append(element, to: name) }
       }
@@ -117,7 +119,7 @@ extension Firewall {
   }
 
   private mutating func takeOwn(_ destroyed: inout ElementGroups, _ renewed: inout ElementGroups) {
-    if staging.installs {
+    if staging.isAnew {
       staging.own = own.keys.sorted { ($0.endpoint, $0.transport) < ($1.endpoint, $1.transport) }
     }
     var seen: Set<OwnDestination> = []

@@ -87,11 +87,15 @@ package struct Firewall: Sendable {
     if gateOpen { openGate(for: nil, at: now) } else { closeGate(at: now) }
   }
 
-  /// Stages the ruleset and every element once more, for a table that someone else has changed or deleted. When it is refused, call it again.
-  package mutating func reinstall(at now: Moment) {
+  /// Stages what the kernel must hold once more, for a table that someone else has changed: every element and, when it was more than elements, a new table in
+  /// the place of the old one, so that nothing of theirs stays. One transaction; leases and grants keep their time. When it is refused, call it again.
+  package mutating func restore(wholly: Bool, at now: Moment) {
     self.now = now.instant
-    staging.installs = true
     staging.rewrites = true
+    if wholly {
+      staging.installs = true
+      staging.replaces = true
+    }
   }
 
   /// New flows of the workload pass from the commit on: for this long by the kernel's timer, or until `closeGate` when nil.

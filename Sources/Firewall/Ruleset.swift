@@ -3,8 +3,7 @@ import EgressPolicy
 
 /// The table `inet sallyport`: its sets and its chains.
 ///
-/// Needs only expressions that AKS's Kata guest has: meta, ct, payload, cmp, bitwise, lookup, immediate, counter, redir, notrack (and byteorder
-/// for the counting rule); never log, reject, socket, fib, limit.
+/// Needs only expressions that AKS's Kata guest has (`KernelExpression.onAKSKata66`); never log, reject, socket, fib.
 package struct Ruleset: Sendable {
   package let parameters: FirewallParameters
 

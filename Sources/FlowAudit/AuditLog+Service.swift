@@ -9,7 +9,9 @@ extension AuditLog {
   ) -> SealedRecord {
     let kind = draft.kind
     begin(kind, at: now, id: UniqueID(at: now, using: &generator))
-    appendSpan(from: now, to: now, count: 1)
+    var count = 1
+    if case .tamper(let tamper) = draft { count = tamper.count }
+    appendSpan(from: now, to: now, count: count)
     switch draft {
     case .policyChange(let change): append(change)
     case .ownerChange(let change): append(change)

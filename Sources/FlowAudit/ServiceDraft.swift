@@ -152,7 +152,7 @@ package struct RecordsDroppedDraft: Hashable, Sendable {
   }
 }
 
-/// Someone else changed our table in the kernel.
+/// Someone else changed our table in the kernel, or came between it and the workload.
 package struct TamperDraft: Hashable, Sendable {
   /// `Object`: what was changed, for instance `chain out`.
   package var object: String
@@ -160,10 +160,13 @@ package struct TamperDraft: Hashable, Sendable {
   package var what: String
   /// Whether it was put back.
   package var isRestored: Bool
+  /// `EventCount`: how often, since the record before.
+  package var count: Int
 
-  package init(object: String, what: String, isRestored: Bool) {
+  package init(object: String, what: String, isRestored: Bool, count: Int = 1) {
     self.object = object
     self.what = what
     self.isRestored = isRestored
+    self.count = count
   }
 }

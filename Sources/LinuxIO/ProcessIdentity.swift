@@ -82,6 +82,19 @@ package enum ProcessIdentity {
   /// 1 when /proc does not say: then the read-back decides.
   private static func threadCount() -> Int { statusNumber("/proc/self/status", "Threads:") ?? 1 }
 
+  /// Where this process sees the network: the boot of the kernel and the network namespace, as `BOOT-ID/net:[NUMBER]`. Unlike in all other places where both are
+  /// known; what is not known is a question mark.
+  package static func networkPlace() -> String {
+    let boot = (try? File.readWhole("/proc/sys/kernel/random/boot_id", limit: 64)) ?? []
+    let text = String(decoding: boot.prefix { $0 != 0x0a }, as: UTF8.self)
+    var buffer = [CChar](repeating: 0, count: 64)
+    // At most `count` octets are written, without a final zero.
+    let length = unsafe readlink("/proc/self/ns/net", &buffer, buffer.count)
+    let octets = buffer.prefix(max(length, 0)).map { UInt8(bitPattern: $0) }
+    let namespace = octets.isEmpty ? "?" : String(decoding: octets, as: UTF8.self)
+    return "\(text.isEmpty ? "?" : text)/\(namespace)"
+  }
+
   /// gethostname(2); the pod's name under Kubernetes.
   package static func hostName() -> String {
     var buffer = [CChar](repeating: 0, count: 256)

@@ -2,6 +2,7 @@
 //
 //   NftablesSocket     commits a `KernelTransaction` as one nfnetlink batch, and reads sets, counters and foreign chains back
 //   FeatureProbe       which expressions this kernel lacks, each tried in a batch that always aborts
+//   RulesetMonitor     what others change in the rules
 //   ConntrackMonitor   the event stream: NEW, UPDATE, DESTROY
 //   ConntrackTable     get, delete and dump of single entries
 //

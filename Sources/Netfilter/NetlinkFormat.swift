@@ -46,14 +46,21 @@ enum MessageType {
   static let deleteTable: UInt16 = tables | 2
   static let newChain: UInt16 = tables | 3
   static let getChain: UInt16 = tables | 4
+  static let deleteChain: UInt16 = tables | 5
   static let newRule: UInt16 = tables | 6
   static let getRule: UInt16 = tables | 7
   static let deleteRule: UInt16 = tables | 8
   static let newSet: UInt16 = tables | 9
+  static let getSet: UInt16 = tables | 10
   static let deleteSet: UInt16 = tables | 11
   static let newElements: UInt16 = tables | 12
   static let getElements: UInt16 = tables | 13
   static let deleteElements: UInt16 = tables | 14
+  static let newGeneration: UInt16 = tables | 15
+  static let newObject: UInt16 = tables | 18
+  static let deleteObject: UInt16 = tables | 20
+  static let newFlowTable: UInt16 = tables | 22
+  static let deleteFlowTable: UInt16 = tables | 24
   /// From Linux 6.3 on.
   static let destroyElements: UInt16 = tables | 30
 
@@ -90,6 +97,11 @@ enum TablesAttribute {
   static let tableName: UInt16 = 1
   /// `NFTA_RULE_TABLE`, `NFTA_CHAIN_TABLE`, `NFTA_SET_ELEM_LIST_TABLE`.
   static let table: UInt16 = 1
+  /// `NFTA_TABLE_FLAGS`.
+  static let tableFlags: UInt16 = 2
+  // enum nft_gen_attributes
+  static let generationProcess: UInt16 = 2
+  static let generationProcessName: UInt16 = 3
   // enum nft_chain_attributes
   static let chainName: UInt16 = 3
   static let chainHook: UInt16 = 4
@@ -111,6 +123,10 @@ enum TablesAttribute {
   // enum nft_cmp_attributes
   static let compareOperation: UInt16 = 2
   static let compareData: UInt16 = 3
+  /// `NFTA_IMMEDIATE_DATA`.
+  static let immediateData: UInt16 = 2
+  /// `NFTA_VERDICT_CHAIN`.
+  static let verdictChain: UInt16 = 2
   // enum nft_counter_attributes
   static let counterBytes: UInt16 = 1
   static let counterPackets: UInt16 = 2
@@ -132,6 +148,8 @@ enum TablesAttribute {
   static let elementKeyEnd: UInt16 = 10
   /// `NFTA_DATA_VALUE`.
   static let dataValue: UInt16 = 1
+  /// `NFTA_DATA_VERDICT`.
+  static let dataVerdict: UInt16 = 2
   /// `NFT_SET_ELEM_INTERVAL_END`: the key is the first value after a range.
   static let intervalEndFlag: UInt32 = 1
 }

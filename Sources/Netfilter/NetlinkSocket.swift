@@ -54,6 +54,14 @@ import Glibc
 
   deinit { unsafe mnl_socket_close(handle) }
 
+  /// The port by which the kernel knows this socket. The corresponding C function is `mnl_socket_get_portid`.
+  var port: UInt32 { unsafe mnl_socket_get_portid(handle) }
+
+  /// From now on multicasts that answer a request from this port are dropped before they are queued (SO_ATTACH_FILTER).
+  borrowing func ignore(port: UInt32) throws(NetlinkError) {
+    guard cnetlink_ignore(descriptor, port) == 0 else { throw .failed(operation: "SO_ATTACH_FILTER", code: errno) }
+  }
+
   borrowing func set(
     _ level: Int32, _ option: Int32, _ value: Int32, _ operation: String
   ) throws(NetlinkError) {

@@ -52,11 +52,14 @@ struct NftablesBatch: ~Copyable {
     case .addTable:
       begin(MessageType.newTable, NetlinkHeader.create)
       storage.writer.attribute(TablesAttribute.tableName, text: table)
+      // No flags: one that someone put to sleep (`flags dormant`) wakes up.
+      storage.writer.attribute(TablesAttribute.tableFlags, bigEndian: UInt32(0))
       end()
     case .deleteTable:
       begin(MessageType.deleteTable)
       storage.writer.attribute(TablesAttribute.tableName, text: table)
       end()
+      if case .deleteKnown = removal { removal = .deleteKnown([:]) }
     case .addSet(let definition): append(definition)
     case .deleteSet(let name):
       begin(MessageType.deleteSet)

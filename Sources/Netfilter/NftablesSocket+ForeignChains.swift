@@ -4,15 +4,19 @@ extension NftablesSocket {
   /// The address of Docker's embedded resolver. Its rules touch no other destination, and as an upstream it works with them.
   private static let embeddedResolver: [UInt8] = [127, 0, 0, 11]
 
-  /// Base chains of type nat on the output hook that are not ours and have rules for more than Docker's embedded resolver, as
-  /// `FAMILY TABLE CHAIN`, sorted: what they redirect, we would not see. Rules of the old iptables (`ip_tables` without nft) are not
-  /// seen this way.
-  package func foreignOutputNat() throws(NetlinkError) -> [String] {
-    var foreign: [String] = []
-    for chain in try outputNatChains() where try !concernsOnlyEmbeddedResolver(chain) {
-      foreign.append("\(ProtocolFamily.name(chain.family)) \(chain.table) \(chain.name)")
+  /// Base chains of type nat on the output hook that are not ours and have rules for more than Docker's embedded resolver, sorted: what they
+  /// redirect, we would not see. Rules of the old iptables (`ip_tables` without nft) are not seen this way.
+  package func foreignOutputNat() throws(NetlinkError) -> [ForeignChain] {
+    var foreign: [ForeignChain] = []
+    for chain in try outputNatChains() {
+      let rules = try rules(of: chain)
+      guard !rules.isEmpty else { continue }
+      foreign.append(
+        ForeignChain(
+          place: "\(ProtocolFamily.name(chain.family)) \(chain.table) \(chain.name)",
+          jumps: rules.compactMap(\.jump).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }))
     }
-    return foreign.sorted()
+    return foreign.sorted { $0.place < $1.place }
   }
 
   private struct Chain {
@@ -49,18 +53,46 @@ extension NftablesSocket {
     }
   }
 
-  /// Whether every rule begins with `ip daddr 127.0.0.11`. An empty chain does nothing.
-  private func concernsOnlyEmbeddedResolver(_ chain: Chain) throws(NetlinkError) -> Bool {
-    var isOnly = true
+  private struct ForeignRule {
+    var jump: String?
+  }
+
+  /// The rules that do not begin with `ip daddr 127.0.0.11`.
+  private func rules(of chain: Chain) throws(NetlinkError) -> [ForeignRule] {
+    var rules: [ForeignRule] = []
     try requests.dump(MessageType.getRule, family: chain.family, operation: "list chain \(chain.name)") { request in
       request.attribute(TablesAttribute.table, text: chain.table)
       request.attribute(TablesAttribute.ruleChain, text: chain.name)
     } restart: {
-      isOnly = true
+      rules = []
     } each: { message, bytes in
-      if firstComparison(message, in: bytes) != Self.embeddedResolver { isOnly = false }
+      if firstComparison(message, in: bytes) != Self.embeddedResolver {
+        rules.append(ForeignRule(jump: jump(message, in: bytes)))
+      }
     }
-    return isOnly
+    return rules
+  }
+}
+
+/// A nat chain on the output hook that someone else made.
+package struct ForeignChain: Hashable, Sendable, CustomStringConvertible {
+  /// `FAMILY TABLE CHAIN`.
+  package var place: String
+  /// The chains that its rules lead to.
+  package var jumps: [String]
+
+  /// Beginnings of names of tables and chains, and whose they are.
+  private static let owners = [
+    ("ISTIO", "Istio"), ("PROXY_INIT", "Linkerd"), ("CILIUM", "Cilium"), ("KUBE-", "kube-proxy"), ("KUMA", "Kuma"),
+    ("CNI-", "a CNI plugin"), ("DOCKER", "Docker"), ("OPENSANDBOX", "OpenSandbox"),
+  ]
+
+  package var description: String {
+    let names = place.split(separator: " ").map(String.init) + jumps
+    let owner = Self.owners.first { owner in names.contains { $0.uppercased().hasPrefix(owner.0) } }
+    let parts =
+      (jumps.isEmpty ? [] : ["to \(jumps.joined(separator: ", "))"]) + (owner.map { ["of \($0.1), it seems"] } ?? [])
+    return parts.isEmpty ? place : "\(place) (\(parts.joined(separator: "; ")))"
   }
 }
 
@@ -81,6 +113,33 @@ private func firstComparison(_ message: NetlinkMessage, in bytes: borrowing Span
     while let part = parts.nextAttribute(in: bytes) {
       if part.type == TablesAttribute.compareData { return dataValue(part.value, in: bytes) }
     }
+  }
+  return nil
+}
+
+/// The chain that a rule jumps or goes to.
+private func jump(_ message: NetlinkMessage, in bytes: borrowing Span<UInt8>) -> String? {
+  var reader = message.attributes(in: bytes)
+  while let attribute = reader.nextAttribute(in: bytes) {
+    guard attribute.type == TablesAttribute.ruleExpressions else { continue }
+    var expressions = AttributeReader(attribute.value, in: bytes)
+    while let expression = expressions.nextAttribute(in: bytes) {
+      guard let immediate = expressionData("immediate", expression.value, in: bytes),
+        let data = nest(TablesAttribute.immediateData, inside: immediate, of: bytes),
+        let verdict = nest(TablesAttribute.dataVerdict, inside: data, of: bytes),
+        let chain = nest(TablesAttribute.verdictChain, inside: verdict, of: bytes)
+      else { continue }
+      return bytes.text(chain)
+    }
+  }
+  return nil
+}
+
+/// Where the value of the first attribute of this type inside a nest is.
+private func nest(_ type: UInt16, inside range: Range<Int>, of bytes: borrowing Span<UInt8>) -> Range<Int>? {
+  var reader = AttributeReader(range, in: bytes)
+  while let attribute = reader.nextAttribute(in: bytes) {
+    if attribute.type == type { return attribute.value }
   }
   return nil
 }

@@ -21,6 +21,9 @@ package final class NftablesSocket {
   /// Whether the kernel has NFT_MSG_DESTROYSETELEM (from 6.3 on).
   private var destroysElements = false
 
+  /// By which the kernel's messages name what this socket committed.
+  var port: UInt32 { socket.port }
+
   /// Opens a socket in the network namespace of the calling thread.
   package convenience init(table: String = "sallyport") throws(NetlinkError) {
     try self.init(table: table, triesDestroy: true)

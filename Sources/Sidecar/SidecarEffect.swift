@@ -11,6 +11,8 @@ package enum SidecarEffect: Sendable {
   // The kernel.
   /// Then `kernelCommitted`.
   case commit(UInt64, KernelTransaction)
+  /// Keep what the rules are now in the state directory, so that the next start sees whether someone changed them meanwhile.
+  case rememberRuleset
   /// Read the conntrack entries of these marks and narrowed grants; then `flowsFound`.
   case findFlows(marks: [UInt32], narrowed: [NarrowedGrant])
   /// Delete these conntrack entries; then `flowsCut`.

@@ -9,8 +9,8 @@ import Timekeeping
 
 /// What happened in the world. Each effect that has an outcome names the event that brings it.
 package enum SidecarEvent: Sendable {
-  /// First, once. `leases` and `grants`: what a previous process left in the kernel.
-  case started(SpoolListing, leases: [AdoptedLease], grants: [AdoptedGrant])
+  /// First, once. `leases` and `grants`: what a previous process left in the kernel; `tampering`: what of its rules someone else changed since.
+  case started(SpoolListing, leases: [AdoptedLease], grants: [AdoptedGrant], tampering: ForeignChange? = nil)
   /// The shell has drained what was ready.
   case turnEnded
   /// `nextDeadline` has come.
@@ -27,6 +27,10 @@ package enum SidecarEvent: Sendable {
 
   // The kernel.
   case kernelCommitted(UInt64, CommitOutcome)
+  /// Someone else changed our table.
+  case rulesetChanged(ForeignChange)
+  /// Base chains of others that translate what leaves, after other tables changed.
+  case interceptorsFound([String])
   /// Outcome of `findFlows`.
   case flowsFound([ConntrackEvent])
   /// Outcome of `deleteFlows`: the entries that were deleted, with their last counters.

@@ -35,7 +35,7 @@ extension SidecarMachine {
   private mutating func answer(_ call: PolicyAPICall, _ form: ErrorForm, at now: Moment) -> HTTPResponse {
     switch call {
     case .health: .health(reasons: unreadiness)
-    case .ready: .ready(reasons: unreadiness)
+    case .ready: .ready(reasons: unreadiness + tamperReasons)
     case .metrics: .metrics(metrics(at: now))
     case .readPolicy: .policy(view(of: policyInForce))
     case .explain(let target, let port, let transport):

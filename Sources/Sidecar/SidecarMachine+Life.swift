@@ -26,14 +26,22 @@ struct LifeState: Sendable {
 extension SidecarMachine {
   /// R1: the rules first. Everything else waits for their commit.
   mutating func start(
-    _ listing: SpoolListing, leases: [AdoptedLease], grants: [AdoptedGrant], at now: Moment,
-    using generator: inout some RandomNumberGenerator
+    _ listing: SpoolListing, leases: [AdoptedLease], grants: [AdoptedGrant], tampering: ForeignChange?,
+    at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
     startedAt = now.instant
     life.listing = listing
     gate.isOwned = ownership.permitsEgress
-    firewall.adopt(leases: leases.map { ($0.set, $0.element) }, grants: grants, at: now)
-    firewall.start(policy: policy, gateOpen: gate.closedBy == nil, at: now)
+    tamper.atStart = tampering
+    if tampering == nil {
+      firewall.adopt(leases: leases.map { ($0.set, $0.element) }, grants: grants, at: now)
+      firewall.start(policy: policy, gateOpen: gate.closedBy == nil, at: now)
+    } else {
+      // What someone else put into the sets cannot be told from ours: no address is taken over. Flows live on whose grant names a rule, as far as the policy has it.
+      firewall.adopt(leases: [], grants: grants.filter { $0.attribution != nil }, at: now)
+      firewall.start(policy: policy, gateOpen: gate.closedBy == nil, at: now)
+      firewall.restore(wholly: true, at: now)
+    }
     for upstream in settings.dns.upstreams
     where !firewall.permitOwn(upstream.endpoint, upstream.transports, for: nil, at: now) {
       emit(.log(LogEntry(.error, "too many upstream resolvers", [("upstream", upstream.endpoint.description)])))
@@ -53,6 +61,7 @@ extension SidecarMachine {
     case .committed:
       phase = .enforcing
       emit(.ready)
+      emit(.rememberRuleset)
       life.nextHeartbeat = now.instant + SidecarSettings.heartbeatInterval
       perform(spool.recover(life.listing, at: now), at: now, using: &generator)
       life.listing = []
@@ -78,6 +87,11 @@ extension SidecarMachine {
         PolicyChangeDraft(
           change: .create, operation: "PolicyLoad", source: settings.policySource, old: nil, new: version(of: policy))),
       at: now, using: &generator)
+    if let change = tamper.atStart {
+      let draft = TamperDraft(object: change.object, what: change.text, isRestored: true)
+      record(.tamper(draft), at: now, using: &generator)
+      emit(.log(LogEntry(.warning, "the rules were changed meanwhile; they are put back", [("what", change.text)])))
+    }
     life.previousFlows = PreviousFlows(records: report.recent)
     emit(beginReconciling(at: now))
     for damage in report.damages { perform([.damaged(damage)], at: now, using: &generator) }
@@ -95,6 +109,7 @@ extension SidecarMachine {
       changeLeft(with: staged, at: now, using: &generator)
       if let staged {
         if phase == .starting { life.installation = staged.id }
+        restorationTaken(in: staged.id)
         resolution.isCommitting = true
         guard !staged.transaction.isEmpty else { return committed(staged.id, .committed, at: now, using: &generator) }
         emit(.commit(staged.id, staged.transaction))
@@ -115,6 +130,7 @@ extension SidecarMachine {
     guard let settlement = firewall.settle(id, outcome, at: now) else { return }
     if life.installation == id { return installed(outcome, at: now, using: &generator) }
     settle(settlement, outcome, at: now, using: &generator)
+    restorationSettled(id, outcome, at: now, using: &generator)
     deleteFoundFlows()
     changeSettled(id, outcome, settlement, at: now, using: &generator)
     if case .refused(let refusal) = outcome {
@@ -141,6 +157,7 @@ extension SidecarMachine {
       emit(.log(LogEntry(.error, "the audit lease ran out: new flows are denied until the hub takes records")))
     }
     retryUndoing(at: now)
+    tamperDeadlineReached(at: now, using: &generator)
     if let expiry = life.policyExpiry, expiry <= now.instant, change.underWay == nil {
       firewall.replacePolicy(policy, at: now)
       schedulePolicyExpiry(at: now)
@@ -181,6 +198,7 @@ extension SidecarMachine {
     var actions: [FlowAction] = []
     tracker.flush(into: &actions)
     perform(actions, at: now, using: &generator)
+    flushTamper(at: now, using: &generator)
     var drafts: [QueryDraft] = []
     queries.flush(into: &drafts)
     for draft in drafts { stage(audit.seal(draft, at: now.wall, using: &generator)) }

@@ -44,6 +44,7 @@ package struct SidecarMachine: Sendable {
   var delivery = DeliveryState()
   var change = ChangeState()
   var life = LifeState()
+  var tamper = TamperState()
 
   /// Nil where it was taken: moved out, since copying one counts a dozen references.
   private var effects: [SidecarEffect?] = []
@@ -75,8 +76,8 @@ package struct SidecarMachine: Sendable {
     _ event: SidecarEvent, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
     switch event {
-    case .started(let listing, let leases, let grants):
-      start(listing, leases: leases, grants: grants, at: now, using: &generator)
+    case .started(let listing, let leases, let grants, let tampering):
+      start(listing, leases: leases, grants: grants, tampering: tampering, at: now, using: &generator)
     case .turnEnded: endTurn(at: now, using: &generator)
     case .deadlineReached: deadlineReached(at: now, using: &generator)
     case .shutdownRequested: beginDraining(at: now, using: &generator)
@@ -93,6 +94,8 @@ package struct SidecarMachine: Sendable {
     case .clientClosed: break
 
     case .kernelCommitted(let id, let outcome): committed(id, outcome, at: now, using: &generator)
+    case .rulesetChanged(let change): rulesetChanged(change, at: now)
+    case .interceptorsFound(let chains): interceptorsFound(chains, at: now, using: &generator)
     case .flowsFound(let events): flowsFound(events, at: now, using: &generator)
     case .flowsCut(let events): flowsCut(events, at: now, using: &generator)
     case .conntrack(let event): observe(event, at: now, using: &generator)
@@ -144,6 +147,7 @@ package struct SidecarMachine: Sendable {
       for deadline in [
         proxy.nextDeadline, firewall.nextDeadline, tracker.nextDeadline, queries.nextDeadline, spool.nextDeadline,
         forwarder.nextDeadline, life.nextHeartbeat, policyDeadline, undoDeadline, gate.nextDeadline, drainDeadline,
+        tamper.nextDeadline,
       ] {
         guard let deadline else { continue }
         earliest = earliest.map { min($0, deadline) } ?? deadline

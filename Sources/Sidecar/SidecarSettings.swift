@@ -64,6 +64,10 @@ package struct SidecarSettings: Sendable {
   static let heartbeatInterval = TimeSpan.seconds(30)
   /// How long a stop waits for the hub before the rest stays in the spool: 5 s, a sixth of Kubernetes' usual grace.
   static let drainSpan = TimeSpan.seconds(5)
+  /// After the kernel refused to put the rules back: 100 ms, ten tries a second.
+  static let restorationRetry = TimeSpan.milliseconds(100)
+  /// Between two records of changes that others made to the rules and that were undone: 1 s. Who changes them in a loop must not fill the spool.
+  static let tamperRecordInterval = TimeSpan.seconds(1)
   /// Octets of records that a start reads again to learn which flows are on record: 4 MiB, some 2,800 records of 1.5 KB, read in a fraction of a second, at most an eighth of the spool. Where they do not
   /// reach back as far as the kernel's entries, the difference is counted as `SbxUnreconciled`.
   static let flowMemoryBytes = 4 << 20

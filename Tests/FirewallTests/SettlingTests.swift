@@ -130,7 +130,7 @@ struct SettlingTests {
     try world.pass(10)
     let before = world.kernel
     world.kernel = StrictKernel()
-    world.firewall.reinstall(at: world.now)
+    world.firewall.restore(wholly: true, at: world.now)
     try world.commit()
     for set in before.sets.keys {
       let names = { (kernel: StrictKernel) in
@@ -140,7 +140,7 @@ struct SettlingTests {
     }
     #expect(world.kernel.rules == before.rules)
     // Over a table that still stands, too.
-    world.firewall.reinstall(at: world.now)
+    world.firewall.restore(wholly: true, at: world.now)
     try world.commit()
     #expect(try world.reach("198.51.100.1"))
   }

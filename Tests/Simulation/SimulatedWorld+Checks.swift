@@ -65,8 +65,10 @@ extension SimulatedWorld {
 
   static func describe(_ event: SidecarEvent) -> String {
     switch event {
-    case .started(let listing, let leases, let grants):
-      "> started \(listing.map(\.name)) leases \(leases.count) grants \(grants.count)"
+    case .started(let listing, let leases, let grants, let tampering):
+      "> started \(listing.map(\.name)) leases \(leases.count) grants \(grants.count) \(tampering?.text ?? "")"
+    case .rulesetChanged(let change): "> ruleset changed: \(change.text)"
+    case .interceptorsFound(let chains): "> interceptors \(chains)"
     case .queryReceived(let query): "> query \(query.client) \(NaiveDNS.question(query.bytes)?.name ?? "?")"
     case .upstreamAnswered(let bytes, let from, let socket, let isTCP):
       "> upstream \(from) \(socket) \(isTCP) \(fingerprint(bytes))"
@@ -104,6 +106,7 @@ extension SimulatedWorld {
     switch effect {
     case .commit(let id, let transaction):
       "< commit \(id) \(transaction.changes.count < 12 ? transaction.changes.map { brief($0) }.joined(separator: "; ") : "installation")"
+    case .rememberRuleset: "< remember ruleset"
     case .findFlows(let marks, let narrowed): "< find \(marks) \(narrowed.count)"
     case .deleteFlows(let flows): "< delete \(flows.count)"
     case .readCounters(let tuple, _): "< counters \(tuple.destination)"

@@ -15,6 +15,7 @@ extension SimulatedWorld {
     note(Self.describe(effect))
     switch effect {
     case .commit(let id, let transaction): return perform(id, transaction)
+    case .rememberRuleset: break
     case .findFlows(let marks, let narrowed): return [.flowsFound(find(marks, narrowed))]
     case .deleteFlows(let flows): return [.flowsCut(delete(flows))]
     case .readCounters(let tuple, let identifier):
