@@ -41,6 +41,7 @@ let package = Package(
     core("DNSProxy", ["Addressing", "DNSWire", "EgressPolicy", "Timekeeping"]),
     core("Firewall", ["Addressing", "DNSWire", "EgressPolicy", "Timekeeping"]),
     core("FlowAudit", ["Addressing", "JSONText", "OwnerIdentity", "Timekeeping"]),
+    core("RecordProof", ["FlowAudit", "JSONText"]),
     core("Spool", ["Timekeeping"]),
     core("Forwarder", ["HTTPWire", "JSONText", "Spool", "Timekeeping"]),
     core("PolicyAPI", ["Addressing", "DNSWire", "EgressPolicy", "HTTPWire", "JSONText", "Timekeeping"]),
@@ -84,7 +85,7 @@ let package = Package(
       dependencies: [
         "Addressing", "Configuration", "Daemon", "DNSWire", "EgressPolicy", "FlowAudit", "HTTPWire", "JSONText",
         "LinuxIO",
-        "PodInjection", "Sidecar", "Timekeeping", "Transport", "YAMLText",
+        "PodInjection", "RecordProof", "Sidecar", "Timekeeping", "Transport", "YAMLText",
       ], swiftSettings: settings),
     .executableTarget(
       name: "eventhub-local",
@@ -111,6 +112,7 @@ let package = Package(
     tests("DNSProxyTests", ["DNSProxy", "Addressing", "DNSWire", "EgressPolicy", "Timekeeping"]),
     tests("FirewallTests", ["Firewall", "Addressing", "DNSWire", "EgressPolicy", "Timekeeping"]),
     tests("FlowAuditTests", ["FlowAudit", "Addressing", "JSONText", "OwnerIdentity", "Timekeeping"]),
+    tests("RecordProofTests", ["RecordProof", "FlowAudit", "JSONText", "OwnerIdentity", "Timekeeping", "Transport"]),
     .testTarget(
       name: "SpoolTests", dependencies: ["Spool", "Timekeeping"], exclude: ["Golden"], swiftSettings: settings),
     tests("ForwarderTests", ["Forwarder", "HTTPWire", "JSONText", "Spool", "Timekeeping"]),

@@ -121,6 +121,7 @@ extension AuditLog {
     if let sequences = dropped.sequences {
       text.append(memberName("SbxDroppedFromSeq"), number: sequences.lowerBound)
       text.append(memberName("SbxDroppedToSeq"), number: sequences.upperBound)
+      if let boot = dropped.bootID, boot != bootID { text.append(memberName("SbxDroppedBootId"), text: boot) }
     }
   }
 

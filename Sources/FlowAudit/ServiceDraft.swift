@@ -142,12 +142,15 @@ package struct RecordsDroppedDraft: Hashable, Sendable {
   package var count: UInt64
   /// `SbxDroppedFromSeq` and `SbxDroppedToSeq`; nil when what is missing never had numbers.
   package var sequences: ClosedRange<UInt64>?
+  /// `SbxDroppedBootId`: whose numbers they are when not this boot's.
+  package var bootID: String?
   /// `EventOriginalResultDetails`, for instance `STORE_FULL`, `CORRUPT`, `REJECTED_400`, `EVENTS_LOST`.
   package var reason: String
 
-  package init(count: UInt64, sequences: ClosedRange<UInt64>?, reason: String) {
+  package init(count: UInt64, sequences: ClosedRange<UInt64>?, bootID: String? = nil, reason: String) {
     self.count = count
     self.sequences = sequences
+    self.bootID = bootID
     self.reason = reason
   }
 }

@@ -181,8 +181,9 @@ extension SidecarMachine {
       case .tooLarge: "TOO_LARGE"
       }
     recordDropped(
-      RecordsDroppedDraft(count: 1, sequences: record.sequence...record.sequence, reason: text), at: now,
-      using: &generator)
+      RecordsDroppedDraft(
+        count: 1, sequences: record.sequence...record.sequence, bootID: record.boot.map(bootText), reason: text),
+      at: now, using: &generator)
     // Written before the acknowledgement that passes the record: a crash between the two must not lose the report.
     flushEvidence(at: now, using: &generator)
   }

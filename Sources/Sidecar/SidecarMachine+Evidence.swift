@@ -236,7 +236,8 @@ extension SidecarMachine {
     perform(drop.effects, at: now, using: &generator)
     recordDropped(
       RecordsDroppedDraft(
-        count: UInt64(drop.count), sequences: drop.from...max(drop.from, drop.to), reason: "STORE_FULL"),
+        count: UInt64(drop.count), sequences: drop.from...max(drop.from, drop.to), bootID: drop.boot.map(bootText),
+        reason: "STORE_FULL"),
       at: now, using: &generator)
     return true
   }
@@ -252,6 +253,7 @@ extension SidecarMachine {
     let count = sequences.map { $0.upperBound - $0.lowerBound + 1 } ?? 1
     evidence.droppedTotal += count
     recordDropped(
-      RecordsDroppedDraft(count: count, sequences: sequences, reason: "CORRUPT"), at: now, using: &generator)
+      RecordsDroppedDraft(count: count, sequences: sequences, bootID: damage.boot.map(bootText), reason: "CORRUPT"),
+      at: now, using: &generator)
   }
 }

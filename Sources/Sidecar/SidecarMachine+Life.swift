@@ -94,7 +94,11 @@ extension SidecarMachine {
     }
     life.previousFlows = PreviousFlows(records: report.recent)
     emit(beginReconciling(at: now))
-    for damage in report.damages { perform([.damaged(damage)], at: now, using: &generator) }
+    for var damage in report.damages {
+      // A header that cannot be read hides whose records they were: most likely those of the last boot.
+      damage.boot = damage.boot ?? report.lastBoot
+      perform([.damaged(damage)], at: now, using: &generator)
+    }
     if report.records > 0 {
       emit(.log(LogEntry(.info, "records of an earlier run wait for delivery", [("records", String(report.records))])))
     }

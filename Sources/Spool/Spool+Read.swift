@@ -48,6 +48,7 @@ extension Spool {
   }
 
   private mutating func take(_ read: SpoolRead, _ bytes: [UInt8], from start: Int) -> [StoredRecord] {
+    let boot = segmentIndex(read.segment).flatMap { segments[$0].boot }
     var records: [StoredRecord] = []
     var at = start
     var total = 0
@@ -59,7 +60,7 @@ extension Spool {
       guard records.isEmpty || total <= read.recordBytesMax else { break }
       at = found.payload.upperBound
       let end = SpoolPosition(segment: read.segment, offset: read.offset + at)
-      records.append(StoredRecord(sequence: found.sequence, bytes: Array(bytes[found.payload]), end: end))
+      records.append(StoredRecord(sequence: found.sequence, bytes: Array(bytes[found.payload]), end: end, boot: boot))
       handedOut.append(HandedOut(end: end, sequence: found.sequence))
     }
     if let last = records.last { readPosition = last.end }

@@ -17,11 +17,14 @@ package struct StoredRecord: Hashable, Sendable {
   package var bytes: [UInt8]
   /// Where the record ends: acknowledging this position acknowledges the record and every one before it.
   package var end: SpoolPosition
+  /// Whose number `sequence` is; nil when the segment's header is damaged.
+  package var boot: SpoolBoot?
 
-  package init(sequence: UInt64, bytes: [UInt8], end: SpoolPosition) {
+  package init(sequence: UInt64, bytes: [UInt8], end: SpoolPosition, boot: SpoolBoot? = nil) {
     self.sequence = sequence
     self.bytes = bytes
     self.end = end
+    self.boot = boot
   }
 }
 

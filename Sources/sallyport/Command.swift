@@ -1,6 +1,6 @@
 /// The commands by name.
 enum Command: String, CaseIterable {
-  case run, check, explain, inject, version
+  case run, check, explain, inject, verify, version
 
   private static let help = """
     sallyport: lets a sandbox out only where its policy says, and keeps the record of it.
@@ -12,6 +12,8 @@ enum Command: String, CaseIterable {
                                  what a policy says about a target, and why
       sallyport inject --settings FILE --file FILE | --listen ADDRESS:PORT --cert FILE --key FILE
                                  puts the sidecar into pods: a file's, or an admission webhook's
+      sallyport verify FILE… [--json]
+                                 proves that audit records are complete, or shows what is missing
       sallyport version          version, build, kernel features wanted
 
     Each of them explains itself with --help.
@@ -51,6 +53,7 @@ enum Command: String, CaseIterable {
     case .check: try CheckCommand.run(words)
     case .explain: try ExplainCommand.run(words)
     case .inject: try InjectCommand.run(words)
+    case .verify: try VerifyCommand.run(words)
     case .version: try VersionCommand.run(words)
     }
   }
@@ -61,6 +64,7 @@ enum Command: String, CaseIterable {
     case .check: CheckCommand.help
     case .explain: ExplainCommand.help
     case .inject: InjectCommand.help
+    case .verify: VerifyCommand.help
     case .version: VersionCommand.help
     }
   }

@@ -6,7 +6,7 @@ struct ExitCode: RawRepresentable, Hashable, Sendable {
 
   /// Done; for `explain`: allowed.
   static let success = Self(rawValue: 0)
-  /// `check`: a document has problems; `explain`: denied.
+  /// `check`: a document has problems; `explain`: denied; `verify`: not complete.
   static let negative = Self(rawValue: 1)
   /// A wrong option or argument, or a bad configuration.
   static let misuse = Self(rawValue: 2)

@@ -20,7 +20,7 @@ class Commands(unittest.TestCase):
 
     def test_every_command_of_the_table_has_help_with_its_options(self):
         rows = re.findall(r"^\| `sallyport (\w+)([^`]*)`", self.section, re.M)
-        self.assertEqual({name for name, _ in rows}, {"run", "check", "explain", "inject", "version"})
+        self.assertEqual({name for name, _ in rows}, {"run", "check", "explain", "inject", "verify", "version"})
         for name, rest in rows:
             with self.subTest(command=name):
                 result = run(name, "--help")
@@ -48,6 +48,8 @@ class Commands(unittest.TestCase):
             (("explain", "--policy", policy, "registry.example.com:443"), 0),
             (("explain", "--policy", policy, "registry.example.com:80"), 1),
             (("explain", "registry.example.com"), 2),
+            (("verify", policy), 1),
+            (("verify",), 2),
             (("version",), 0),
             (("version", "--no-such-option"), 2),
         ):

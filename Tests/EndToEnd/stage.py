@@ -4,6 +4,7 @@ import json, pathlib, select, subprocess, sys, time, unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "deploy" / "lab"))
 from lab import API_TOKEN, HUB_BEARER, OWNER_OBJECT, OWNER_TENANT, RESOLVER, ROOT, WORKLOAD_UID, Lab, binary, run, wait_for  # noqa: F401
 from records import prove  # noqa: F401
+from judge import faults
 
 
 def allow(target, *ports, **more):
@@ -79,7 +80,8 @@ class LabCase(unittest.TestCase):
         return any(f"{address} " in line for line in text.splitlines())
 
     def assertComplete(self):
-        self.assertEqual(prove(self.lab.record_bytes()), [])
+        """By every judge: nothing is missing or altered, and every record is as the schema says."""
+        self.assertEqual(faults(self.lab.record_bytes()), [])
 
 
 class Flow:

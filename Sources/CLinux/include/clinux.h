@@ -45,6 +45,9 @@ int clinux_signalfd(const int *signals, int count);
 int clinux_signalfd_read(int descriptor);
 int clinux_ignore_pipe_signal(void);
 
+// Files
+int clinux_temporary_file(const char *folder);
+
 // Sockets; `type` is CLINUX_DATAGRAM or CLINUX_STREAM
 enum { CLINUX_DATAGRAM = 1, CLINUX_STREAM = 2 };
 int clinux_socket(int family, int type, int blocking);
