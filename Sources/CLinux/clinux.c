@@ -14,6 +14,7 @@
 #include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
@@ -298,6 +299,15 @@ int clinux_has_no_new_privileges(void) { return prctl(PR_GET_NO_NEW_PRIVS, 0, 0,
 int clinux_set_ids(uint32_t user, uint32_t group) {
   if (setresgid(group, group, group) != 0) return -1;
   return setresuid(user, user, user);
+}
+
+int clinux_set_file_ids(uint32_t user, uint32_t group) {
+  // These two return the former value whatever happens: asking for an impossible one tells what is in force (setfsuid(2)).
+  setfsgid(group);
+  setfsuid(user);
+  if ((uint32_t)setfsuid(-1) == user && (uint32_t)setfsgid(-1) == group) return 0;
+  errno = EPERM;
+  return -1;
 }
 
 int clinux_get_ids(uint32_t users[3], uint32_t groups[3]) {

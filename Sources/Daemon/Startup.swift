@@ -50,14 +50,12 @@ struct Startup {
     kernel = try required("nf_tables") { () throws(NetlinkError) in try NftablesSocket() }
     conntrack = try required("nf_conntrack_netlink") { () throws(NetlinkError) in try ConntrackTable() }
     try Self.refuseForeign(kernel)
-    state = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in
-      try Directory(configuration.stateDirectory, create: true)
-    }
+    state = try StateDirectory.open(configuration.stateDirectory, for: configuration.runAs)
     audit = try required("SALLYPORT_AUDIT_FILE") { () throws(Errno) in
       try LineSink(configuration.hub == nil ? configuration.auditFile ?? "-" : "-")
     }
     ownUser = configuration.runAs
-    try Self.takeUser(configuration, state)
+    try Self.takeUser(configuration)
   }
 
   /// Whoever else translates what leaves decides before us where it goes.
@@ -78,18 +76,13 @@ struct Startup {
   }
 
   /// From here on the process is `SALLYPORT_RUN_AS` with CAP_NET_ADMIN and nothing else.
-  private static func takeUser(_ configuration: Configuration, _ state: Directory) throws(StartupFailure) {
+  private static func takeUser(_ configuration: Configuration) throws(StartupFailure) {
     let user = configuration.runAs
     guard ProcessIdentity.effectiveUser != user else { return }
     guard ProcessIdentity.effectiveUser == 0 else {
       throw StartupFailure(
         "SALLYPORT_RUN_AS: started as uid \(ProcessIdentity.effectiveUser), which cannot become \(user); start as 0 or as \(user)"
       )
-    }
-    try required("SALLYPORT_STATE_DIR") { () throws(Errno) in
-      try state.changeOwner(user: user, group: user)
-      try state.changeMode(0o700)
-      try giveAway(state, to: user)
     }
     try required("SALLYPORT_RUN_AS") { () throws(ProcessIdentity.DropFailure) in
       try ProcessIdentity.drop(to: user, keeping: [.networkAdministration])
@@ -98,16 +91,6 @@ struct Startup {
 
   func logNotices() {
     for notice in notices { log.warning(notice) }
-  }
-
-  /// The files of an earlier run under another uid too; never what a link leads to.
-  private static func giveAway(_ directory: Directory, to user: UInt32, depth: Int = 0) throws(Errno) {
-    for name in try directory.list() {
-      try directory.changeOwner(of: name, user: user, group: user)
-      // The spool and its quarantine: what lies deeper is not ours.
-      guard depth < 2, name == "spool" || name == "quarantine" else { continue }
-      if let inner = try? Directory(name, in: directory) { try giveAway(inner, to: user, depth: depth + 1) }
-    }
   }
 
   mutating func run() throws(StartupFailure) -> Int32 {

@@ -149,6 +149,13 @@ package final class Directory: Sendable {
   /// that know no locks let everybody in. The corresponding C function is `flock`.
   package func claim() -> Bool { flock(descriptor.number, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK }
 
+  /// Whose it is. The corresponding C function is `fstat`.
+  package func owner() throws(Errno) -> UInt32 {
+    var status = stat()
+    _ = try retrying("fstat \(path)") { unsafe fstat(descriptor.number, &status) }
+    return status.st_uid
+  }
+
   /// Gives the directory (nil) or a file in it to another user. The corresponding C functions are `fchown`, `fchownat`.
   package func changeOwner(of name: String? = nil, user: UInt32, group: UInt32) throws(Errno) {
     _ = try retrying("chown \(path)/\(name ?? "")") {

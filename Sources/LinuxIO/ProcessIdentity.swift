@@ -61,6 +61,15 @@ package enum ProcessIdentity {
     try verify(user: user, capabilities: wanted)
   }
 
+  /// Does `body` as `user` (and group of the same number) in the eyes of file systems: what it makes is that user's, and only what that user may open can be opened.
+  /// Takes CAP_SETUID and CAP_SETGID, and neither CAP_CHOWN nor CAP_DAC_OVERRIDE. The corresponding C functions are `setfsuid`, `setfsgid`.
+  package static func asFileUser<T>(_ user: UInt32, _ body: () throws(Errno) -> T) throws(Errno) -> T {
+    _ = try retrying("setfsuid \(user)") { clinux_set_file_ids(user, user) }
+    // Back to the effective ids, which always succeeds (setfsuid(2)).
+    defer { _ = clinux_set_file_ids(geteuid(), getegid()) }
+    return try body()
+  }
+
   private static func verify(user: UInt32, capabilities wanted: UInt64) throws(DropFailure) {
     var users: [UInt32] = [0, 0, 0]
     var groups: [UInt32] = [0, 0, 0]

@@ -102,6 +102,21 @@ class Start(LifeCase):
             self.begin_as("setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", "--inh-caps=+net_admin", "--ambient-caps=+net_admin"),
             "SALLYPORT_STATE_DIR", "EACCES")
 
+    def test_with_the_three_capabilities_of_a_pod_it_makes_its_directory_in_a_volume_and_opens_it_again(self):
+        """As user 0 that may neither give files away nor look into what is another's: what the kubelet starts."""
+        pod = ("setpriv", "--inh-caps=-all", "--bounding-set=-all,+net_admin,+setuid,+setgid", "--no-new-privs")
+        volume = self.lab.folder / "volume"
+        volume.mkdir()
+        volume.chmod(0o777)
+        for start in (1, 2):
+            with self.subTest(start=start):
+                self.sidecar = self.begin_as(*pod, SALLYPORT_STATE_DIR=volume / "state")
+                self.wait_healthy()
+                self.assertAnswers()
+                self.assertEqual(((volume / "state").stat().st_uid, (volume / "state").stat().st_mode & 0o777), (65532, 0o700))
+                self.sidecar.terminate()
+                self.sidecar.wait(10)
+
     def test_without_ipv6_it_works_and_says_so(self):
         self.lab.inside(self.lab.pod, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
         try:

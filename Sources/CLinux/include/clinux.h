@@ -84,6 +84,7 @@ int clinux_clear_ambient(void);
 int clinux_no_new_privileges(void);
 int clinux_has_no_new_privileges(void);
 int clinux_set_ids(uint32_t user, uint32_t group);
+int clinux_set_file_ids(uint32_t user, uint32_t group);
 int clinux_get_ids(uint32_t users[3], uint32_t groups[3]);
 int clinux_no_groups(void);
 int clinux_group_count(void);
