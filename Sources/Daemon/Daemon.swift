@@ -3,6 +3,7 @@
 //   Startup       what must be before the first event: sockets, privileges, state
 //   EventLoop     epoll: readiness to events, one turn after the other
 //   EffectRunner  one case, one call
+//   Preflight     `sallyport doctor`: what of all that could be had
 //   DNSServer, UpstreamSockets, APIServer, StorageWorker, DeliveryWorker: the descriptors behind the effects
 //
 // Threads. One owns the machine and the epoll set. Two workers block in its place: one in fdatasync, one in HTTPS; they get values and give values back through an

@@ -81,6 +81,13 @@ package final class File: Sendable {
     return Int64(status.st_size)
   }
 
+  /// The twelve bits that chmod(2) sets. The corresponding C function is `fstat`.
+  package func permissions() throws(Errno) -> UInt32 {
+    var status = stat()
+    _ = try retrying("fstat \(path)") { unsafe fstat(descriptor.number, &status) }
+    return status.st_mode & 0o7777
+  }
+
   /// Cuts the file. The corresponding C function is `ftruncate`.
   package func truncate(to size: Int64) throws(Errno) {
     _ = try retrying("ftruncate \(path)") { ftruncate(descriptor.number, off_t(size)) }

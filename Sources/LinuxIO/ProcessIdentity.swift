@@ -96,12 +96,7 @@ package enum ProcessIdentity {
   package static func networkPlace() -> String {
     let boot = (try? File.readWhole("/proc/sys/kernel/random/boot_id", limit: 64)) ?? []
     let text = String(decoding: boot.prefix { $0 != 0x0a }, as: UTF8.self)
-    var buffer = [CChar](repeating: 0, count: 64)
-    // At most `count` octets are written, without a final zero.
-    let length = unsafe readlink("/proc/self/ns/net", &buffer, buffer.count)
-    let octets = buffer.prefix(max(length, 0)).map { UInt8(bitPattern: $0) }
-    let namespace = octets.isEmpty ? "?" : String(decoding: octets, as: UTF8.self)
-    return "\(text.isEmpty ? "?" : text)/\(namespace)"
+    return "\(text.isEmpty ? "?" : text)/\(linkTarget("/proc/self/ns/net") ?? "?")"
   }
 
   /// gethostname(2); the pod's name under Kubernetes.

@@ -14,6 +14,11 @@ package enum NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
     if case .failed(_, code: ENOENT) = self { true } else { false }
   }
 
+  /// The kernel does not let this process (EPERM).
+  package var isRefusal: Bool {
+    if case .failed(_, code: EPERM) = self { true } else { false }
+  }
+
   package var description: String {
     switch self {
     case .failed(let operation, let code): "\(operation): \(errorName(code))"

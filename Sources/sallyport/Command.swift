@@ -1,6 +1,6 @@
 /// The commands by name.
 enum Command: String, CaseIterable {
-  case run, check, explain, inject, verify, version
+  case run, check, explain, doctor, inject, verify, version
 
   private static let help = """
     sallyport: lets a sandbox out only where its policy says, and keeps the record of it.
@@ -10,6 +10,7 @@ enum Command: String, CaseIterable {
       sallyport check FILE…      validates policy documents
       sallyport explain --policy FILE TARGET[:PORT[/tcp|udp]]
                                  what a policy says about a target, and why
+      sallyport doctor [--json]  looks at what enforcement needs, and says what to do
       sallyport inject --settings FILE --file FILE | --listen ADDRESS:PORT --cert FILE --key FILE
                                  puts the sidecar into pods: a file's, or an admission webhook's
       sallyport verify FILE… [--json]
@@ -52,6 +53,7 @@ enum Command: String, CaseIterable {
     case .run: try RunCommand.run(words)
     case .check: try CheckCommand.run(words)
     case .explain: try ExplainCommand.run(words)
+    case .doctor: try DoctorCommand.run(words)
     case .inject: try InjectCommand.run(words)
     case .verify: try VerifyCommand.run(words)
     case .version: try VersionCommand.run(words)
@@ -63,6 +65,7 @@ enum Command: String, CaseIterable {
     case .run: RunCommand.help
     case .check: CheckCommand.help
     case .explain: ExplainCommand.help
+    case .doctor: DoctorCommand.help
     case .inject: InjectCommand.help
     case .verify: VerifyCommand.help
     case .version: VersionCommand.help
