@@ -85,7 +85,7 @@ let package = Package(
       dependencies: [
         "Addressing", "Configuration", "Daemon", "DNSWire", "EgressPolicy", "FlowAudit", "HTTPWire", "JSONText",
         "LinuxIO",
-        "PodInjection", "RecordProof", "Sidecar", "Timekeeping", "Transport", "YAMLText",
+        "OwnerIdentity", "PodInjection", "RecordProof", "Sidecar", "Timekeeping", "Transport", "YAMLText",
       ], swiftSettings: settings),
     .executableTarget(
       name: "eventhub-local",
@@ -123,11 +123,11 @@ let package = Package(
       "SidecarTests",
       [
         "Sidecar", "Simulation", "Addressing", "DNSProxy", "DNSWire", "EgressPolicy", "Firewall", "FlowAudit",
-        "Forwarder", "HTTPWire", "OwnerIdentity", "PolicyAPI", "Spool", "Timekeeping",
+        "Forwarder", "HTTPWire", "JSONText", "OwnerIdentity", "PolicyAPI", "Spool", "Timekeeping",
       ]),
     tests("SimulationTests", ["Simulation"]),
     tests("LinuxIOTests", ["LinuxIO", "Addressing", "Timekeeping"]),
-    tests("TransportTests", ["Transport", "LinuxIO", "Addressing", "HTTPWire", "Timekeeping"]),
+    tests("TransportTests", ["Transport", "LinuxIO", "Addressing", "HTTPWire", "JSONText", "Timekeeping"]),
     tests("ConfigurationTests", ["Configuration", "Addressing", "OwnerIdentity", "Timekeeping"]),
     tests(
       "KernelTests",

@@ -9,3 +9,5 @@
 #include <openssl/pem.h>
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>

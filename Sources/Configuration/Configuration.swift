@@ -51,8 +51,10 @@ package struct Configuration: Sendable {
   package var ownerTokenFile: String?
   /// `SALLYPORT_OWNER_JWKS_FILE`.
   package var ownerKeysFile: String?
-  /// `SALLYPORT_OWNER_ISSUER`.
-  package var ownerIssuer: String?
+  /// What it held at the start; nil without it.
+  package var ownerKeys: KeySet?
+  /// `SALLYPORT_OWNER_ISSUER`; nil: whoever has one of the keys.
+  package var ownerIssuer: OwnerIssuer?
   /// `SALLYPORT_OWNER_AUDIENCE`, `egress-sidecar`.
   package var ownerAudience = "egress-sidecar"
   /// `SALLYPORT_OWNER_REQUIRED`, true; false when only OpenSandbox's variables are set.

@@ -194,14 +194,60 @@ extension Configuration {
     }
     ownerTokenFile = reader.readOptionalText("SALLYPORT_OWNER_TOKEN_FILE")
     ownerKeysFile = reader.readOptionalText("SALLYPORT_OWNER_JWKS_FILE")
-    ownerIssuer = reader.readOptionalText("SALLYPORT_OWNER_ISSUER")
+    ownerKeys = keySet(from: &reader)
+    let issuer = reader.readOptionalText("SALLYPORT_OWNER_ISSUER")
+    ownerIssuer = issuer.flatMap(OwnerIssuer.init)
+    if issuer != nil, ownerIssuer == nil, let given = reader.raw("SALLYPORT_OWNER_ISSUER") {
+      reader.refuse(
+        given, "an issuer of Microsoft Entra names one tenant: https://login.microsoftonline.com/TENANT/v2.0")
+    }
     ownerAudience = reader.readPath("SALLYPORT_OWNER_AUDIENCE", default: ownerAudience)
+    checkProof(in: &reader)
     let names = SettingTable.settings.map(\.name).filter { $0.hasPrefix("SALLYPORT_OWNER") }
     let isDropIn = openSandbox.isPresent && names.allSatisfy { reader.raw($0) == nil }
     if isDropIn {
       reader.notice("only OpenSandbox's variables are set: no owner is required, and every record says unbound")
     }
     isOwnerRequired = reader.readFlag("SALLYPORT_OWNER_REQUIRED", default: !isDropIn, words: ("true", "false"))
+  }
+
+  private func keySet(from reader: inout SettingReader) -> KeySet? {
+    guard let path = ownerKeysFile, let given = reader.raw("SALLYPORT_OWNER_JWKS_FILE") else { return nil }
+    switch reader.readFile(path) {
+    case .failure(let problem): reader.refuse(given, "cannot be read: \(problem.reason)")
+    case .success(let bytes):
+      do throws(KeySet.Problem) {
+        let keys = try KeySet.parse(bytes)
+        for key in keys.keys {
+          guard let weakness = key.weakness else { continue }
+          reader.notice("\(given.variable): the key \(key.keyID ?? "without kid") signs nobody: \(weakness)")
+        }
+        if keys.keys.isEmpty { reader.notice("\(given.variable): no key in it is RSA or P-256 and for signatures") }
+        return keys
+      } catch {
+        reader.refuse(given, error.description)
+      }
+    }
+    return nil
+  }
+
+  /// What a token needs so that it can be judged at all.
+  private func checkProof(in reader: inout SettingReader) {
+    let tokenFile = reader.raw("SALLYPORT_OWNER_TOKEN_FILE")
+    if let tokenFile, ownerKeysFile == nil {
+      reader.refuse(tokenFile, "needs SALLYPORT_OWNER_JWKS_FILE: without keys no token proves anything")
+    }
+    if let tokenFile, ownerIssuer?.isEntra ?? false {
+      reader.refuse(
+        tokenFile, "a user's own token must not lie in a file: with an issuer of Microsoft Entra use PUT /owner")
+    }
+    if let keysFile = reader.raw("SALLYPORT_OWNER_JWKS_FILE"), reader.raw("POD_UID") == nil {
+      reader.refuse(keysFile, "needs POD_UID: an owner is bound to one pod")
+    }
+    if ownerKeysFile != nil, ownerIssuer == nil {
+      reader.notice(
+        "SALLYPORT_OWNER_ISSUER is not given: iss is not compared, whoever has one of the keys may sign an owner")
+    }
   }
 
   private mutating func readAudit(from reader: inout SettingReader) {

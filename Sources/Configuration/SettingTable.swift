@@ -43,15 +43,17 @@ package enum SettingTable {
       openSandbox: "OPENSANDBOX_EGRESS_TOKEN"),
   ]
 
-  private static let ownerTokens = "comes with signed owner tokens"
   private static let owner = [
     Setting("SALLYPORT_OWNER", .text, "", "static owner: TENANT/OID, both GUIDs"),
-    Setting("SALLYPORT_OWNER_TOKEN_FILE", .path, "", "file of the signed binding token", noEffectYet: ownerTokens),
-    Setting("SALLYPORT_OWNER_JWKS_FILE", .path, "", "keys that may sign an owner", noEffectYet: ownerTokens),
-    Setting("SALLYPORT_OWNER_ISSUER", .text, "", "who may sign an owner", noEffectYet: ownerTokens),
     Setting(
-      "SALLYPORT_OWNER_AUDIENCE", .text, "egress-sidecar", "whom an owner token must be for",
-      noEffectYet: ownerTokens),
+      "SALLYPORT_OWNER_TOKEN_FILE", .path, "",
+      "file of the signed token that binds the owner, alone or as annotation sallyport.dev/owner-token; watched"),
+    Setting(
+      "SALLYPORT_OWNER_JWKS_FILE", .path, "", "JWK Set of the keys that may sign an owner; watched; needs POD_UID"),
+    Setting(
+      "SALLYPORT_OWNER_ISSUER", .text, "",
+      "iss of an owner token; one of Microsoft Entra takes users' access tokens; none compares nothing"),
+    Setting("SALLYPORT_OWNER_AUDIENCE", .text, "egress-sidecar", "aud of an owner token"),
     Setting("SALLYPORT_OWNER_REQUIRED", .choice, "true", "until an owner is bound all egress is denied"),
   ]
 

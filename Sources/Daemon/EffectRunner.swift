@@ -21,6 +21,7 @@ final class EffectRunner {
   let api: APIServer
   let storage: Storage
   let delivery: DeliveryWorker
+  let ownerFiles: OwnerFiles
   private var credentials: HubCredentials?
   private let log: Log
   private var logRate = LogRate()
@@ -38,7 +39,8 @@ final class EffectRunner {
 
   init(
     kernel: NftablesSocket, conntrack: ConntrackTable, names: DNSServer, upstreams: UpstreamSockets, api: APIServer,
-    storage: Storage, delivery: DeliveryWorker, credentials: HubCredentials?, attemptTimeout: TimeSpan, log: Log
+    storage: Storage, delivery: DeliveryWorker, ownerFiles: OwnerFiles, credentials: HubCredentials?,
+    attemptTimeout: TimeSpan, log: Log
   ) {
     self.kernel = kernel
     self.conntrack = conntrack
@@ -47,6 +49,7 @@ final class EffectRunner {
     self.api = api
     self.storage = storage
     self.delivery = delivery
+    self.ownerFiles = ownerFiles
     self.credentials = credentials
     self.attemptTimeout = attemptTimeout
     self.log = log
@@ -95,6 +98,8 @@ final class EffectRunner {
         body(.tokenReady)
       }
     case .forgetToken: credentials?.forget()
+
+    case .checkSignature(let id, let check): body(.signatureChecked(id, ownerFiles.judge(check)))
 
     case .respond(let connection, let response):
       api.respond(connection, response, at: now.instant)

@@ -41,12 +41,14 @@ struct EventLoop: ~Copyable {
     try poll.register(self.rules.descriptor, token: Token.ruleset.rawValue, interest: .read)
     try poll.register(runner.storage.worker.wakeup.number, token: Token.storage.rawValue, interest: .read)
     try poll.register(runner.delivery.worker.wakeup.number, token: Token.delivery.rawValue, interest: .read)
+    try poll.register(runner.ownerFiles.number, token: Token.ownerFiles.rawValue, interest: .read)
   }
 
   /// Until the machine says so; the reason when it could not go on.
   mutating func run(from start: SidecarEvent) throws(Errno) -> EffectRunner.ProcessEnd {
     var now = SystemTime.now()
     feed(start, at: now)
+    runner.ownerFiles.read { feed($0, at: now) }
     while true {
       drain(at: now)
       runner.names.flush()
@@ -58,8 +60,8 @@ struct EventLoop: ~Copyable {
       runner.api.goOn(at: now.instant) { feed(.requestReceived($0, $1), at: now) }
       for event in events { dispatch(event, at: now) }
       if let due = machine.nextDeadline, due <= now.instant { feed(.deadlineReached, at: now) }
-      feed(.turnEnded, at: now)
       if nextSweep <= now.instant { sweep(at: now) }
+      feed(.turnEnded, at: now)
     }
   }
 
@@ -133,6 +135,7 @@ struct EventLoop: ~Copyable {
         feed($0, at: now)
       }
     case .upstreamDatagrams(let number): runner.upstreams.receive(number) { feed($0, at: now) }
+    case .ownerFiles: runner.ownerFiles.read { feed($0, at: now) }
     }
   }
 
@@ -177,6 +180,7 @@ struct EventLoop: ~Copyable {
       try? poll.modify(monitor.descriptor, token: Token.conntrack.rawValue, interest: .read)
     }
     if runner.owesFlows { reconcile(at: moment) }
+    runner.ownerFiles.sweep(at: now) { feed($0, at: moment) }
     runner.names.sweep(at: now)
     runner.api.sweep(at: now)
     runner.upstreams.streams.closeIdle(at: now, after: upstreamPatience) { feed($0, at: moment) }

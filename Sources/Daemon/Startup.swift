@@ -118,10 +118,13 @@ struct Startup {
         hub: configuration.hub, target: settings.forwarder.sink.target, audit: audit,
         authorityFile: configuration.authorityFile, mark: mark)
     }
+    let ownerFiles = try required("SALLYPORT_OWNER_TOKEN_FILE") { () throws(Errno) in
+      try OwnerFiles(configuration, log, at: SystemTime.instant())
+    }
     let runner = EffectRunner(
       kernel: kernel, conntrack: conntrack, names: names,
       upstreams: UpstreamSockets(poll, mark: mark, authorityFile: configuration.authorityFile, log), api: api,
-      storage: storage, delivery: delivery,
+      storage: storage, delivery: delivery, ownerFiles: ownerFiles,
       credentials: configuration.hub.map { HubCredentials(configuration.hubCredential, $0) },
       attemptTimeout: settings.forwarder.attemptTimeout, log: log)
     try checkProfile(settings.firewall)
@@ -231,10 +234,7 @@ struct Startup {
   ) -> SidecarSettings {
     let now = SystemTime.now()
     let kept = keptPolicy()
-    let owner: OwnerState =
-      configuration.owner.map {
-        .bound(OwnerBinding(owner: $0, bindingID: "static", source: .static, boundAt: now.wall))
-      } ?? .unbound
+    let owner = firstOwner(at: now.wall)
     var firewall = FirewallParameters(
       ownUser: ownUser, ownMark: mark, dnsPort4: listen.first { $0.address.isIPv4 }?.port,
       dnsPort6: listen.first { !$0.address.isIPv4 }?.port, apiPort: configuration.apiListen.first?.port)
@@ -245,7 +245,7 @@ struct Startup {
     }
     var spool = SpoolLimits()
     spool.bytesMax = Int(clamping: configuration.spoolMax.octets)
-    return SidecarSettings(
+    var settings = SidecarSettings(
       identity: SandboxIdentity(
         sandboxID: configuration.sandboxID, podName: configuration.podName, podNamespace: configuration.podNamespace,
         podUID: configuration.podUID, podAddress: configuration.podAddress, nodeName: configuration.nodeName,
@@ -262,6 +262,32 @@ struct Startup {
       audit: AuditSettings(
         failsClosed: configuration.auditFail == .closed, lease: configuration.auditLease,
         isStrict: configuration.auditSync == .strict), notices: notices)
+    if let keys = configuration.ownerKeys, let podUID = configuration.podUID {
+      settings.ownerKeys = keys
+      settings.ownerProof = OwnerProof(
+        issuer: configuration.ownerIssuer ?? .platform(nil), audience: configuration.ownerAudience, podUID: podUID)
+    }
+    return settings
+  }
+
+  /// The static owner, else the one that was bound in this pod. A binding of another pod is void: whoever owned that one does not own this one.
+  private mutating func firstOwner(at now: WallTime) -> OwnerState {
+    if let owner = configuration.owner {
+      return .bound(OwnerBinding(owner: owner, bindingID: "static", source: .static, boundAt: now))
+    }
+    do throws(Errno) {
+      guard let bytes = try state.readWhole(KeptOwner.file, limit: KeptOwner.bytesMax) else { return .unbound }
+      do throws(KeptOwner.Problem) {
+        let kept = try KeptOwner.parse(bytes)
+        if kept.podUID == configuration.podUID { return .bound(kept.binding) }
+        note("\(KeptOwner.file) in the state directory is of another pod: nobody is bound here")
+      } catch {
+        note("\(KeptOwner.file) in the state directory is not usable and was left alone: \(error)")
+      }
+    } catch {
+      note("\(KeptOwner.file) in the state directory cannot be read: \(error)")
+    }
+    return .unbound
   }
 
   private var forwarder: ForwarderSettings {

@@ -14,6 +14,8 @@ enum Token: Hashable {
   case upstreamStream(UInt64)
   /// Slot and upstream of a socket, and which of its generations.
   case upstreamDatagrams(UInt64)
+  /// The files that the owner's proof needs.
+  case ownerFiles
 
   private var kind: (UInt64, UInt64) {
     switch self {
@@ -29,6 +31,7 @@ enum Token: Hashable {
     case .upstreamStream(let number): (10, number)
     case .upstreamDatagrams(let number): (11, number)
     case .ruleset: (12, 0)
+    case .ownerFiles: (13, 0)
     }
   }
 
@@ -50,6 +53,7 @@ enum Token: Hashable {
     case 10: self = .upstreamStream(number)
     case 11: self = .upstreamDatagrams(number)
     case 12: self = .ruleset
+    case 13: self = .ownerFiles
     default: return nil
     }
   }

@@ -67,12 +67,18 @@ extension AuditLog {
   private mutating func append(_ change: OwnerChangeDraft) {
     append(
       Summary(
-        type: "Create", operation: change.operation, object: "sandbox/\(identity.sandboxID)",
+        type: change.operation.eventType, operation: change.operation.rawValue,
+        object: "sandbox/\(identity.sandboxID)",
         objectType: "Configuration Atom", isFailure: change.refusal != nil,
         severity: change.refusal == nil ? .informational : .medium))
     text.append(Member.originalDetails, text: change.refusal)
     text.append(ServiceMember.oldValue, text: change.old?.description)
     text.append(ServiceMember.newValue, text: change.new?.description)
+    text.append(Member.additional)
+    text.append(0x7b)
+    appendFirst("Source", text: change.source)
+    text.append(memberName("Detail"), text: change.detail)
+    text.append(0x7d)
   }
 
   private mutating func append(_ start: SidecarStartDraft) {
@@ -146,6 +152,17 @@ extension AuditLog {
   private mutating func appendFirst(_ name: String, number: UInt64) {
     text.append(Array("\"\(name)\":".utf8))
     text.append(number: number)
+  }
+}
+
+extension OwnerChangeDraft.Operation {
+  /// `EventType`: a refused binding is a creation that failed.
+  fileprivate var eventType: String {
+    switch self {
+    case .bind, .rebindRefused, .proofRefused: "Create"
+    case .restore: "Initialize"
+    case .tokenVanished: "Other"
+    }
   }
 }
 

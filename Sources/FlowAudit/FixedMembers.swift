@@ -70,6 +70,8 @@ struct FixedMembers: Sendable {
       member("SrcUserType", "Regular")
       member("SbxOwnerBindingId", binding.bindingID)
       member("SbxOwnerSource", binding.source.rawValue)
+      if let session = binding.sessionID { member("SbxSessionId", session) }
+      if let claim = binding.claimUID { member("SbxClaimUid", claim) }
     }
     if let revision = context.policyRevision { member("SbxPolicyRevision", revision) }
     member("SbxEnforcement", context.enforcement.description)

@@ -67,18 +67,39 @@ package struct PolicyChangeDraft: Hashable, Sendable {
 
 /// An owner was bound, or a binding was refused.
 package struct OwnerChangeDraft: Hashable, Sendable {
-  /// `Operation`: `OwnerBind`, `OwnerRebindRefused`, `OwnerProofRefused`.
-  package var operation: String
+  /// `Operation`.
+  package enum Operation: String, Hashable, Sendable {
+    /// The owner holds from this record on.
+    case bind = "OwnerBind"
+    /// The binding of an earlier start of the daemon in the same pod holds on.
+    case restore = "OwnerRestore"
+    /// A token that is proved names another owner than the one that is bound.
+    case rebindRefused = "OwnerRebindRefused"
+    /// A token proves nothing.
+    case proofRefused = "OwnerProofRefused"
+    /// What brought the token is empty or gone. The binding holds on.
+    case tokenVanished = "OwnerTokenVanished"
+  }
+
+  package var operation: Operation
   package var old: OwnerID?
   package var new: OwnerID?
-  /// `EventOriginalResultDetails`: why it was refused; nil when it is bound.
+  /// `AdditionalFields.Source`: what said so, a setting's name, a file or `api`.
+  package var source: String
+  /// `EventOriginalResultDetails`: the check that failed, by name; nil when it is bound.
   package var refusal: String?
+  /// `AdditionalFields.Detail`: what the check wanted, for people.
+  package var detail: String?
 
-  package init(operation: String, old: OwnerID?, new: OwnerID?, refusal: String? = nil) {
+  package init(
+    operation: Operation, old: OwnerID?, new: OwnerID?, source: String, refusal: String? = nil, detail: String? = nil
+  ) {
     self.operation = operation
     self.old = old
     self.new = new
+    self.source = source
     self.refusal = refusal
+    self.detail = detail
   }
 }
 

@@ -19,6 +19,10 @@ package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 
   package var description: String { "\(path): \(reason) (line \(line), column \(column))" }
+
+  /// The reason when a member's name stands in its object already.
+  static let repeatedMember = "the member is repeated"
+  package var isRepeatedMember: Bool { reason == Self.repeatedMember }
 }
 
 /// What a reader takes at most.

@@ -108,7 +108,7 @@ package struct JSONReader: Sendable {
     let start = position
     try readString()
     guard frames.insert(text) else {
-      throw fault("the member is repeated", at: start)
+      throw fault(JSONError.repeatedMember, at: start)
     }
     skipWhiteSpace()
     guard peek() == 0x3a else { throw peek() == nil ? unfinished() : fault("expected a colon", at: position) }

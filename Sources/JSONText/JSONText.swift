@@ -8,6 +8,7 @@
 //   JSONValue    a tree for small things, members in order, numbers as text
 //   JSONWriter   appends to an array of octets that the caller reuses
 //   JSONError    what is wrong, where: offset, line and column, path
+//   Base64       octets as text (RFC 4648), both alphabets, read as strictly
 //
 // Failures: reading ends at the first fault, since nothing after it can be trusted. Writing cannot fail: octets that are no
 // UTF-8 become U+FFFD, and nesting is the caller's to get right.

@@ -48,7 +48,7 @@ package struct OwnerID: Hashable, Sendable, CustomStringConvertible {
 private let zeroGUID = "00000000-0000-0000-0000-000000000000"
 
 /// The text in lower case when it is 8-4-4-4-12 hexadecimal digits.
-private func guidText(_ octets: [UInt8]) -> String? {
+func guidText(_ octets: [UInt8]) -> String? {
   guard octets.count == 36 else { return nil }
   var text: [UInt8] = []
   text.reserveCapacity(octets.count)

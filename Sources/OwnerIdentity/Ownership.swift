@@ -1,12 +1,12 @@
 /// The owner of this pod, bound at most once.
 package struct Ownership: Hashable, Sendable {
-  /// What became of a binding.
-  package enum Outcome: Hashable, Sendable {
-    /// The sandbox has an owner from now on.
-    case bound
-    /// The owner was bound already; the first binding stands.
+  /// What a proved binding means.
+  package enum Verdict: Hashable, Sendable {
+    /// Nobody is bound: keep it, then `bind`.
+    case first
+    /// It is bound already; the first binding stands.
     case same
-    /// Another owner is bound; nothing changed.
+    /// Another owner, session or claim is bound; nothing changes.
     case refused(current: OwnerBinding)
   }
 
@@ -22,12 +22,15 @@ package struct Ownership: Hashable, Sendable {
   /// Egress may be decided by the policy: somebody is bound, or nobody needs to be.
   package var permitsEgress: Bool { state != .unbound || !isRequired }
 
-  package mutating func bind(_ binding: OwnerBinding) -> Outcome {
+  package func judge(_ binding: OwnerBinding) -> Verdict {
     switch state {
-    case .unbound:
-      state = .bound(binding)
-      return .bound
-    case .bound(let current): return current.owner == binding.owner ? .same : .refused(current: current)
+    case .unbound: .first
+    case .bound(let current): current.isSame(as: binding) ? .same : .refused(current: current)
     }
+  }
+
+  /// Binds, unless somebody is bound: the first binding stands.
+  package mutating func bind(_ binding: OwnerBinding) {
+    if state == .unbound { state = .bound(binding) }
   }
 }

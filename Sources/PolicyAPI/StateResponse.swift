@@ -43,7 +43,22 @@ extension HTTPResponse {
       writer.string(binding.identifier)
       writer.key("source")
       writer.string(binding.source)
+      writer.key("boundAt")
+      writer.string(binding.boundAt.description)
+      if let session = binding.session {
+        writer.key("sessionId")
+        writer.string(session)
+      }
+      if let claim = binding.claim {
+        writer.key("claimUid")
+        writer.string(claim)
+      }
     }
+  }
+
+  /// The answer to a `PUT /owner` whose token proves nothing: it is the credential that was refused (RFC 6750 §3.1).
+  package static func unproved(_ reason: String, form: ErrorForm) -> HTTPResponse {
+    Refusal(401, reason, headers: ["WWW-Authenticate": "Bearer error=\"invalid_token\""]).response(form)
   }
 
   /// The answer to `GET /flows`, in the order given.
@@ -90,12 +105,22 @@ package struct OwnerView: Hashable, Sendable {
     package var identifier: String
     /// `static` or `token`.
     package var source: String
+    package var boundAt: WallTime
+    /// What the token said of session and claim; nil when it said nothing.
+    package var session: String?
+    package var claim: String?
 
-    package init(tenant: String, object: String, identifier: String, source: String) {
+    package init(
+      tenant: String, object: String, identifier: String, source: String, boundAt: WallTime, session: String? = nil,
+      claim: String? = nil
+    ) {
       self.tenant = tenant
       self.object = object
       self.identifier = identifier
       self.source = source
+      self.boundAt = boundAt
+      self.session = session
+      self.claim = claim
     }
   }
 

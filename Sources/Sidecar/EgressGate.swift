@@ -7,11 +7,15 @@ import Timekeeping
 struct EgressGate: Sendable {
   /// `SALLYPORT_AUDIT_LEASE`; nil: off.
   let lease: TimeSpan?
-  var isOwned = true
-  var hasRoom = true
+  var isOwned = true { didSet { noteClosing() } }
+  var hasRoom = true { didSet { noteClosing() } }
   /// The end of the audit lease that the kernel was given last; nil before the first delivery.
   private(set) var leaseEnds: Instant?
-  private var leaseIsOver: Bool
+  private var leaseIsOver: Bool { didSet { noteClosing() } }
+  /// It was closed for want of an owner.
+  private var wasUnowned = false
+  /// It was closed with an owner bound.
+  private var hasClosedOwned = false
 
   init(lease: TimeSpan?) {
     self.lease = lease
@@ -23,6 +27,16 @@ struct EgressGate: Sendable {
     if !isOwned { return .ownerUnbound }
     if !hasRoom { return .auditStoreFull }
     return leaseIsOver ? .auditLeaseExpired : nil
+  }
+
+  /// Why it denied a flow that the kernel tells of now. Its events come late: one that was denied before an owner was bound may be read after the gate opened, and
+  /// as long as the gate stayed open since then there is no other reason.
+  var denialReason: DenialReason {
+    closedBy ?? (wasUnowned && !hasClosedOwned ? .ownerUnbound : .auditLeaseExpired)
+  }
+
+  private mutating func noteClosing() {
+    if !isOwned { wasUnowned = true } else if closedBy != nil { hasClosedOwned = true }
   }
 
   var nextDeadline: Instant? { leaseIsOver ? nil : leaseEnds }

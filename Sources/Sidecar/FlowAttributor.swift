@@ -22,7 +22,7 @@ struct FlowAttributor {
       return FlowAttribution(.deny(.ruleDeny), rule: "the control API is closed to the workload", isTampering: true)
     case FlowMark.deniedByGate:
       return FlowAttribution(
-        .deny(gate.closedBy ?? .auditLeaseExpired),
+        .deny(gate.denialReason),
         name: firewall.names(leasing: destination, at: now.instant).first?.description)
     case FlowMark.deniedByDefault: return attributeDenial(of: event.original, at: now)
     case let mark where FlowMark.isDenyRule(mark):

@@ -4,6 +4,7 @@ import Firewall
 import FlowAudit
 import Forwarder
 import HTTPWire
+import OwnerIdentity
 import Spool
 
 /// What the shell must do, in order. It decides nothing.
@@ -41,6 +42,10 @@ package enum SidecarEffect: Sendable {
   /// Then `tokenReady` or `tokenUnavailable`.
   case fetchToken
   case forgetToken
+
+  // The owner.
+  /// Then `signatureChecked`.
+  case checkSignature(UInt64, SignatureCheck)
 
   // The API.
   case respond(UInt64, HTTPResponse)

@@ -4,6 +4,7 @@ import Firewall
 import FlowAudit
 import Forwarder
 import HTTPWire
+import OwnerIdentity
 import Spool
 import Timekeeping
 
@@ -61,6 +62,14 @@ package enum SidecarEvent: Sendable {
   case delivered(UInt64, DeliveryOutcome)
   case tokenReady
   case tokenUnavailable(reason: String)
+
+  // The owner.
+  /// Outcome of `checkSignature`.
+  case signatureChecked(UInt64, SignatureCheck.Outcome)
+  /// `SALLYPORT_OWNER_TOKEN_FILE` at the start and whenever it changed; nil: it is not there.
+  case ownerTokenRead([UInt8]?)
+  /// `SALLYPORT_OWNER_JWKS_FILE` whenever it changed; nil: it is not there.
+  case ownerKeysRead([UInt8]?)
 
   // The API.
   case requestReceived(UInt64, HTTPRequest)

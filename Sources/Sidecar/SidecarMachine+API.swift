@@ -4,7 +4,6 @@ import EgressPolicy
 import FlowAudit
 import Forwarder
 import HTTPWire
-import OwnerIdentity
 import PolicyAPI
 import Spool
 import Timekeeping
@@ -28,6 +27,8 @@ extension SidecarMachine {
     switch api.route(request) {
     case .respond(let response): emit(.respond(connection, response))
     case .call(.change(let change), _): receive(change, on: connection, at: now, using: &generator)
+    case .call(.bindOwner(let token), let form):
+      receive(ownerToken: token, on: connection, form, at: now, using: &generator)
     case .call(let call, let form): emit(.respond(connection, answer(call, form, at: now)))
     }
   }
@@ -43,20 +44,10 @@ extension SidecarMachine {
         policyInForce.explain(target, port: port, transport: transport, at: now.wall), of: target, port: port,
         transport: transport)
     case .readOwner: .owner(ownerView)
-    case .bindOwner:
-      .refusal(501, "this version binds an owner by SALLYPORT_OWNER only", form: form)
     case .readFlows: .flows(tracker.liveFlows().map { view(of: $0, at: now) })
     case .readAudit: .audit(auditView(at: now))
-    case .change: .refusal(500, "a change was routed as a reading", form: form)
+    case .change, .bindOwner: .refusal(500, "a change was routed as a reading", form: form)
     }
-  }
-
-  private var ownerView: OwnerView {
-    let binding = ownership.state.binding.map {
-      OwnerView.Binding(
-        tenant: $0.owner.tenant, object: $0.owner.object, identifier: $0.bindingID, source: $0.source.rawValue)
-    }
-    return OwnerView(binding: binding, isRequired: ownership.isRequired)
   }
 
   private func view(of flow: LiveFlow, at now: Moment) -> FlowView {

@@ -3,6 +3,7 @@ import DNSWire
 import EgressPolicy
 import Firewall
 import FlowAudit
+import OwnerIdentity
 import Timekeeping
 
 /// Flows: from the kernel's events to records.
@@ -22,11 +23,23 @@ extension SidecarMachine {
   ) {
     for action in actions {
       switch action {
-      case .record(let draft): stage(audit.seal(draft, at: now.wall, using: &generator))
+      case .record(let draft): record(draft, at: now, using: &generator)
       case .readCounters(let tuple, let identifier): emit(.readCounters(tuple, identifier: identifier))
       case .flowEnded(let mark): firewall.flowClosed(mark, at: now)
       }
     }
+  }
+
+  private mutating func record(
+    _ draft: FlowDraft, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    guard case .denied(.ownerUnbound) = draft.stage, ownership.state != .unbound else {
+      return stage(audit.seal(draft, at: now.wall, using: &generator))
+    }
+    // Told late: when it was denied nobody owned the sandbox, whoever does now.
+    audit.context.owner = .unbound
+    stage(audit.seal(draft, at: now.wall, using: &generator))
+    audit.context.owner = ownership.state
   }
 
   mutating func beginReconciling(at now: Moment) -> SidecarEffect {
@@ -59,6 +72,7 @@ extension SidecarMachine {
       }
     }
     perform(actions, at: now, using: &generator)
+    if isFirst { proveNext(at: now, using: &generator) }
   }
 
   private var attributor: FlowAttributor { FlowAttributor(firewall: firewall, gate: gate, policy: policyInForce) }

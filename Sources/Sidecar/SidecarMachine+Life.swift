@@ -92,6 +92,7 @@ extension SidecarMachine {
       record(.tamper(draft), at: now, using: &generator)
       emit(.log(LogEntry(.warning, "the rules were changed meanwhile; they are put back", [("what", change.text)])))
     }
+    recordFirstOwner(at: now, using: &generator)
     life.previousFlows = PreviousFlows(records: report.recent)
     emit(beginReconciling(at: now))
     for var damage in report.damages {
@@ -169,6 +170,7 @@ extension SidecarMachine {
     if let due = life.nextHeartbeat, due <= now.instant {
       life.nextHeartbeat = now.instant + SidecarSettings.heartbeatInterval
       recordHeartbeat(at: now, using: &generator)
+      proveFileAgain(after: [.notYet], at: now, using: &generator)
     }
     endTurn(at: now, using: &generator)
   }

@@ -2,6 +2,7 @@ import DNSProxy
 import EgressPolicy
 import Firewall
 import FlowAudit
+import OwnerIdentity
 import Spool
 import Timekeeping
 
@@ -46,6 +47,9 @@ extension SidecarMachine {
     text.gauge(
       "records_oldest_unacknowledged_seconds", "Age of the oldest record that waits.", UInt64(max(oldest.seconds, 0)))
     text.gauge("gate_open", "1 while new flows of the workload may pass.", gate.closedBy == nil ? 1 : 0)
+    text.gauge("owner_bound", "1 while somebody owns the sandbox.", ownership.state == .unbound ? 0 : 1)
+    text.counter("owner_proofs_refused_total", "Tokens that proved no owner.", proofs.refusedTotal)
+    text.counter("owner_rebinds_refused_total", "Proved tokens of another owner.", proofs.rebindsRefusedTotal)
     text.gauge("policy_revision", "Revision of the policy in force.", policyInForce.revision.number)
     text.gauge("policy_rules", "Rules of the policy in force.", UInt64(policyInForce.document.egress.count))
     return text.bytes

@@ -3,6 +3,7 @@ import EgressPolicy
 import Firewall
 import FlowAudit
 import HTTPWire
+import OwnerIdentity
 import PolicyAPI
 import Spool
 import Timekeeping
@@ -238,6 +239,7 @@ extension SidecarMachine {
     while change.underWay == nil, !change.waiting.isEmpty {
       begin(change.waiting.removeFirst(), at: now, using: &generator)
     }
+    proveFileAgain(after: [.policy], at: now, using: &generator)
   }
 
   private mutating func recordChange(

@@ -43,6 +43,7 @@ package struct SidecarMachine: Sendable {
   var resolution = Resolution()
   var delivery = DeliveryState()
   var change = ChangeState()
+  var proofs: ProofState
   var life = LifeState()
   var tamper = TamperState()
 
@@ -54,6 +55,7 @@ package struct SidecarMachine: Sendable {
     self.settings = settings
     self.hash = hash
     policy = RuleSet(settings.policy, always: settings.always, revision: settings.firstRevision)
+    proofs = ProofState(keys: settings.ownerKeys)
     ownership = Ownership(state: settings.owner, isRequired: settings.ownerIsRequired)
     gate = EgressGate(lease: settings.audit.lease)
     proxy = DNSProxy(settings.dns)
@@ -115,7 +117,8 @@ package struct SidecarMachine: Sendable {
     case .cursorWritten(let generation, let outcome):
       perform(spool.cursorWritten(generation, outcome, at: now), at: now, using: &generator)
     case .spoolRead(let read, let bytes): spoolRead(read, bytes, at: now, using: &generator)
-    case .kept(let id, let outcome): kept(id, outcome, at: now, using: &generator)
+    case .kept(let id, let outcome):
+      if !ownerKept(id, outcome, at: now, using: &generator) { kept(id, outcome, at: now, using: &generator) }
 
     case .storageFailed(let reason):
       emit(.log(LogEntry(.warning, "a file of the spool could not be tidied up", [("reason", reason)])))
@@ -123,6 +126,10 @@ package struct SidecarMachine: Sendable {
     case .delivered(let id, let outcome): delivered(id, outcome, at: now, using: &generator)
     case .tokenReady: perform(forwarder.tokenReady(at: now), at: now, using: &generator)
     case .tokenUnavailable(let reason): tokenUnavailable(reason)
+
+    case .signatureChecked(let id, let outcome): signatureChecked(id, outcome, at: now, using: &generator)
+    case .ownerTokenRead(let contents): ownerTokenRead(contents, at: now, using: &generator)
+    case .ownerKeysRead(let contents): ownerKeysRead(contents, at: now, using: &generator)
 
     case .requestReceived(let connection, let request):
       receive(request, on: connection, at: now, using: &generator)

@@ -23,6 +23,10 @@ package struct SidecarSettings: Sendable {
   package var firstRevision: UInt64
   package var owner: OwnerState
   package var ownerIsRequired: Bool
+  /// What a token must say to bind an owner; nil: no token can.
+  package var ownerProof: OwnerProof?
+  /// The keys that may sign one, as they are at the start.
+  package var ownerKeys = KeySet()
   package var firewall: FirewallParameters
   package var lease: LeaseTimes
   package var dns: DNSProxySettings

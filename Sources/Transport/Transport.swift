@@ -1,9 +1,9 @@
 // Transport: TLS and digests by OpenSSL 3, and HTTPS exchanges on top. We own no cryptography.
 //
 //   SHA256, HMACSHA256     digests of records, signatures of SAS tokens
-//   Base64                 RFC 4648, both alphabets, strict reading
 //   constantTimeEqual      comparing secrets
 //   SignatureVerifier      RS256, PS256, ES256, EdDSA over a JWK's numbers
+//   SigningKey             RS256 and ES256 with a private key in PEM
 //   TLSClientContext       whom we trust; roots are read when the first connection needs them
 //   TLSServerContext       a certificate and its key
 //   TLSConnection          TLS over memory: octets in, octets out, no socket

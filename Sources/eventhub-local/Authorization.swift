@@ -1,4 +1,5 @@
 import HTTPWire
+import JSONText
 import Timekeeping
 import Transport
 

@@ -1,6 +1,6 @@
 /// The commands by name.
 enum Command: String, CaseIterable {
-  case run, check, explain, doctor, inject, verify, version
+  case run, check, explain, doctor, inject, owner, verify, version
 
   private static let help = """
     sallyport: lets a sandbox out only where its policy says, and keeps the record of it.
@@ -15,6 +15,8 @@ enum Command: String, CaseIterable {
                                  puts the sidecar into pods: a file's, or an admission webhook's
       sallyport verify FILE… [--json]
                                  proves that audit records are complete, or shows what is missing
+      sallyport owner keys|sign|verify
+                                 tokens that bind a sandbox's owner
       sallyport version          version, build, kernel features wanted
 
     Each of them explains itself with --help.
@@ -56,6 +58,7 @@ enum Command: String, CaseIterable {
     case .doctor: try DoctorCommand.run(words)
     case .inject: try InjectCommand.run(words)
     case .verify: try VerifyCommand.run(words)
+    case .owner: try OwnerCommand.run(words)
     case .version: try VersionCommand.run(words)
     }
   }
@@ -68,6 +71,7 @@ enum Command: String, CaseIterable {
     case .doctor: DoctorCommand.help
     case .inject: InjectCommand.help
     case .verify: VerifyCommand.help
+    case .owner: OwnerCommand.help
     case .version: VersionCommand.help
     }
   }

@@ -177,11 +177,40 @@ private func problems(_ environment: [String: String], file: String? = nil) -> [
   }
 
   @Test(arguments: [
-    ("SALLYPORT_MODE", "observe"), ("SALLYPORT_OWNER_TOKEN_FILE", "/t"), ("SALLYPORT_KERNEL_PROFILE", "aks-kata-6.6"),
+    ("SALLYPORT_MODE", "observe"), ("SALLYPORT_KERNEL_PROFILE", "aks-kata-6.6"),
     ("SALLYPORT_EVENTHUB_URL", "https://ns/hub"), ("OPENSANDBOX_EGRESS_BLOCK_DOH_443", "true"),
   ])
   func whatHasNoEffectYetIsSaid(_ name: String, _ value: String) throws {
     #expect(try parse([name: value]).get().notices.contains { $0.contains("no effect yet") })
+  }
+
+  @Test func theProofOfAnOwnerIsReadAtTheStart() throws {
+    let keys = #"{"keys":[{"kty":"RSA","kid":"short","n":"AQAB","e":"AQAB"}]}"#
+    let good = ["SALLYPORT_OWNER_JWKS_FILE": "/keys", "POD_UID": "uid", "SALLYPORT_OWNER_TOKEN_FILE": "/token"]
+    let files = ["/keys": keys, "/etc/resolv.conf": "nameserver 10.0.0.10"]
+    let configuration = try parse(good, files: files).get()
+    #expect(configuration.ownerKeys?.keys.count == 1 && configuration.ownerTokenFile == "/token")
+    for word in ["the key short signs nobody", "SALLYPORT_OWNER_ISSUER is not given"] {
+      #expect(configuration.notices.contains { $0.contains(word) }, "\(word)")
+    }
+    let entra = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0"
+    let bad: [([String: String?], String, String)] = [
+      (["SALLYPORT_OWNER_JWKS_FILE": nil], "SALLYPORT_OWNER_TOKEN_FILE", "needs SALLYPORT_OWNER_JWKS_FILE"),
+      (["POD_UID": nil], "SALLYPORT_OWNER_JWKS_FILE", "needs POD_UID"),
+      (["SALLYPORT_OWNER_JWKS_FILE": "/none"], "SALLYPORT_OWNER_JWKS_FILE", "cannot be read"),
+      (["SALLYPORT_OWNER_JWKS_FILE": "/etc/resolv.conf"], "SALLYPORT_OWNER_JWKS_FILE", "$"),
+      (["SALLYPORT_OWNER_ISSUER": entra], "SALLYPORT_OWNER_TOKEN_FILE", "must not lie in a file"),
+      (["SALLYPORT_OWNER_ISSUER": "https://sts.windows.net/common/"], "SALLYPORT_OWNER_ISSUER", "one tenant"),
+    ]
+    for (changes, variable, words) in bad {
+      var settings: [String: String?] = good
+      settings.merge(changes) { _, new in new }
+      guard case .failure(let found) = parse(settings.compactMapValues(\.self), files: files) else {
+        Issue.record("\(changes) is taken")
+        continue
+      }
+      #expect(found.problems.contains { $0.variable == variable && $0.reason.contains(words) }, "\(found)")
+    }
   }
 
   @Test func withoutAnyResolverTheDaemonDoesNotStart() {

@@ -47,9 +47,12 @@ private func sealEverything(_ context: RecordContext) throws -> [SealedRecord] {
     .policyChange(
       PolicyChangeDraft(
         change: .set, operation: "PolicyReplace", source: "api", old: policy, new: nil, refusal: "kernel refused")),
-    .ownerChange(OwnerChangeDraft(operation: "OwnerBind", old: nil, new: owner)),
+    .ownerChange(OwnerChangeDraft(operation: .bind, old: nil, new: owner, source: "api")),
     .ownerChange(
-      OwnerChangeDraft(operation: "OwnerRebindRefused", old: owner, new: owner, refusal: "another owner is bound")),
+      OwnerChangeDraft(
+        operation: .rebindRefused, old: owner, new: owner, source: "api", refusal: "OWNER_BOUND", detail: "bound")),
+    .ownerChange(OwnerChangeDraft(operation: .restore, old: nil, new: owner, source: "owner.json")),
+    .ownerChange(OwnerChangeDraft(operation: .tokenVanished, old: owner, new: owner, source: "file")),
     .sidecarStart(SidecarStartDraft(previousBootID: "boot-0", previousLastSequence: 12, notices: ["one", "two"])),
     .sidecarStop(reason: "SIGTERM"),
     .heartbeat(

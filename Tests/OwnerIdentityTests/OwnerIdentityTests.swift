@@ -2,9 +2,6 @@ import OwnerIdentity
 import Testing
 import Timekeeping
 
-private let tenant = "11111111-2222-3333-4444-555555555555"
-private let object = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
-
 @Suite struct OwnerIdentityTests {
   @Test func guidsAreKeptInLowerCase() throws {
     let owner = try OwnerID.parse("\(tenant)/\(object.uppercased())")
@@ -31,11 +28,57 @@ private let object = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
     }
     let first = try binding("\(tenant)/\(object)", "1")
     var ownership = Ownership(isRequired: true)
-    #expect(!ownership.permitsEgress)
-    #expect(ownership.bind(first) == .bound)
-    #expect(ownership.bind(try binding("\(tenant)/\(object)", "2")) == .same)
-    #expect(ownership.bind(try binding("\(object)/\(tenant)", "3")) == .refused(current: first))
+    #expect(!ownership.permitsEgress && ownership.judge(first) == .first)
+    ownership.bind(first)
+    ownership.bind(try binding("\(object)/\(tenant)", "4"))
+    #expect(ownership.judge(try binding("\(tenant)/\(object)", "2")) == .same)
+    #expect(ownership.judge(try binding("\(object)/\(tenant)", "3")) == .refused(current: first))
     #expect(ownership.state == .bound(first) && ownership.permitsEgress)
+  }
+
+  @Test func anotherSessionOfTheSameOwnerIsAnotherBinding() throws {
+    func binding(_ session: String?, _ claim: String?) throws -> OwnerBinding {
+      OwnerBinding(
+        owner: try OwnerID.parse("\(tenant)/\(object)"), bindingID: "1", source: .token, boundAt: now,
+        sessionID: session,
+        claimUID: claim)
+    }
+    var ownership = Ownership(isRequired: true)
+    ownership.bind(try binding("s", "c"))
+    for (session, claim, isSame) in [
+      ("s", "c", true), (nil, nil, true), ("t", "c", false), ("s", "d", false), (nil, "c", true),
+    ] {
+      #expect((ownership.judge(try binding(session, claim)) == .same) == isSame)
+    }
+  }
+
+  @Test func theKeptOwnerReadsBackAndHasNothingOfTheToken() throws {
+    let binding = OwnerBinding(
+      owner: try OwnerID.parse("\(tenant)/\(object)"), bindingID: "1", source: .token, boundAt: now, sessionID: "s\"",
+      claimUID: nil)
+    let kept = KeptOwner(podUID: pod, binding: binding)
+    #expect(try KeptOwner.parse(kept.composed) == kept)
+    for cut in kept.composed.indices.dropLast() {
+      #expect(throws: KeptOwner.Problem.self) { try KeptOwner.parse(Array(kept.composed[..<cut])) }
+    }
+    #expect(throws: KeptOwner.Problem.self) {
+      try KeptOwner.parse(Array(String(decoding: kept.composed, as: UTF8.self).replacing(object, with: "nobody").utf8))
+    }
+  }
+
+  @Test(
+    arguments: [
+      ("a.b.c", "a.b.c"), ("  a.b.c \n\n", "a.b.c"), ("a.b.c\r\n", "a.b.c"), ("", nil), ("\n", nil),
+      ("sallyport.dev/owner-token=\"a.b.c\"", "a.b.c"),
+      ("kubernetes.io/config.seen=\"2026\"\nsallyport.dev/owner-token=\"a.b.c\"\nz=\"1\"\n", "a.b.c"),
+      ("kubernetes.io/config.seen=\"2026\"\n", nil), ("sallyport.dev/owner-token=\"\"", nil),
+      ("sallyport.dev/owner-token=\"a\"\nsallyport.dev/owner-token=\"b\"", nil),
+      ("sallyport.dev/owner-tokens=\"a\"", nil), ("evil=\"x\\nsallyport.dev/owner-token=\\\"a\\\"\"", nil),
+      ("a.b.c\nd.e.f", nil),
+      ("sallyport.dev/owner-token=\"", nil),
+    ] as [(String, String?)])
+  func aTokenIsFoundAloneOrAmongAnnotations(_ file: String, _ token: String?) {
+    #expect(TokenFile.token(in: Array(file.utf8)) == token.map { Array($0.utf8) })
   }
 
   @Test func withoutNeedOfAnOwnerEgressIsForThePolicyToDecide() {

@@ -87,10 +87,11 @@ import Timekeeping
     #expect(
       HTTPResponse.owner(OwnerView(binding: nil, isRequired: true)).bodyText
         == "{\"state\":\"unbound\",\"required\":true}\n")
-    let binding = OwnerView.Binding(tenant: "t", object: "o", identifier: "i", source: "static")
+    let binding = OwnerView.Binding(
+      tenant: "t", object: "o", identifier: "i", source: "static", boundAt: WallTime(microseconds: 0))
     #expect(
       HTTPResponse.owner(OwnerView(binding: binding, isRequired: false)).bodyText
-        == "{\"state\":\"bound\",\"required\":false,\"tenantId\":\"t\",\"objectId\":\"o\",\"bindingId\":\"i\",\"source\":\"static\"}\n"
+        == "{\"state\":\"bound\",\"required\":false,\"tenantId\":\"t\",\"objectId\":\"o\",\"bindingId\":\"i\",\"source\":\"static\",\"boundAt\":\"1970-01-01T00:00:00.000000Z\"}\n"
     )
     let flow = FlowView(
       name: "a.test", destination: .v4(IPv4Address(192, 0, 2, 1)), port: 443, transport: .tcp, bytesSent: 1,

@@ -28,6 +28,8 @@ struct Scene {
   /// The kernel's table, and how often it was asked for.
   var table: [ConntrackEvent]
   private(set) var dumpCount = 0
+  /// The files of the state directory that were replaced.
+  var keptFiles: [String] = []
 
   static let upstream = Endpoint(.v4(IPv4Address(192, 0, 2, 53)), 53)
   static let address = IPAddress.v4(IPv4Address(203, 0, 113, 1))
@@ -36,14 +38,15 @@ struct Scene {
   init(
     policy: String = #"{"egress":[{"action":"allow","target":"api.example.com"}]}"#, hub: HubLocation? = nil,
     spoolBytes: Int = 1 << 20, owner: OwnerState = .unbound, ownerIsRequired: Bool = false,
-    files: [String: [UInt8]] = [:], table: [ConntrackEvent] = [], diskIsSlow: Bool = false
+    files: [String: [UInt8]] = [:], table: [ConntrackEvent] = [], diskIsSlow: Bool = false,
+    change: (inout SidecarSettings) -> Void = { _ in }
   ) throws {
     self.files = files
     self.table = table
     self.diskIsSlow = diskIsSlow
     var spool = SpoolLimits()
     spool.bytesMax = spoolBytes
-    let settings = SidecarSettings(
+    var settings = SidecarSettings(
       identity: SandboxIdentity(sandboxID: "sandbox", podName: "pod", productVersion: "0"),
       boot: SpoolBoot(high: 1, low: 2), policy: try PolicyDocument.parse(Array(policy.utf8)), policySource: "test",
       always: .none, firstRevision: 1, owner: owner, ownerIsRequired: ownerIsRequired,
@@ -53,6 +56,7 @@ struct Scene {
       spool: spool,
       forwarder: ForwarderSettings(sink: hub == nil ? .lines : .eventHubs(host: "hub.test", hub: "audit")),
       hub: hub, audit: AuditSettings(failsClosed: true, lease: nil, isStrict: false), notices: [])
+    change(&settings)
     machine = SidecarMachine(settings, hash: testDigest)
     now = Moment(
       instant: Instant(nanoseconds: 1_000_000_000), wall: WallTime(microseconds: 1_900_000_000_000_000))

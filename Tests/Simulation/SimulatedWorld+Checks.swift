@@ -97,6 +97,9 @@ extension SimulatedWorld {
     case .conntrackOverflowed: "> overflow"
     case .conntrackFailed(let code): "> conntrack failed \(code)"
     case .storageFailed(let reason): "> storage failed \(reason)"
+    case .signatureChecked(let id, let outcome): "> signature \(id) \(outcome)"
+    case .ownerTokenRead(let contents): "> owner token \(contents?.count ?? -1)"
+    case .ownerKeysRead(let contents): "> owner keys \(contents?.count ?? -1)"
     case .tokenReady: "> token"
     case .tokenUnavailable(let reason): "> no token \(reason)"
     }
@@ -123,6 +126,7 @@ extension SimulatedWorld {
     case .abandonDelivery(let id): "< abandon \(id)"
     case .fetchToken: "< token"
     case .forgetToken: "< forget token"
+    case .checkSignature(let id, _): "< checkSignature \(id)"
     case .respond(let connection, let response): "< respond \(connection) \(response.status)"
     case .log(let entry): "< log \(entry.level) \(entry.message) \(entry.fields.map { "\($0.name)=\($0.value)" })"
     case .ready: "< ready"

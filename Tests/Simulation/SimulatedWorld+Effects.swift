@@ -5,6 +5,7 @@ import Firewall
 import FlowAudit
 import Forwarder
 import HTTPWire
+import OwnerIdentity
 import Sidecar
 import Spool
 import Timekeeping
@@ -42,6 +43,8 @@ extension SimulatedWorld {
     case .fetchToken:
       return [hub.generator.chance(plan.hubUnauthorized) ? .tokenUnavailable(reason: "no route") : .tokenReady]
     case .forgetToken: break
+    // No token is brought in this world.
+    case .checkSignature(let id, _): return [.signatureChecked(id, .invalid)]
     case .respond(let connection, let response): responded(connection, response)
     case .log: break
     case .ready: becameReady()

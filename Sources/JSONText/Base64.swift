@@ -17,6 +17,9 @@ package enum Base64 {
   /// §5; padding is refused. Nil for anything else.
   package static func decodeURL(_ text: some StringProtocol) -> [UInt8]? { decode(Array(text.utf8)[...], urlSafe) }
 
+  /// §5 from octets; padding is refused. Nil for anything else.
+  package static func decodeURL(_ text: ArraySlice<UInt8>) -> [UInt8]? { decode(text, urlSafe) }
+
   private static let common = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789".utf8)
   private static let standard = common + Array("+/".utf8)
   private static let urlSafe = common + Array("-_".utf8)
