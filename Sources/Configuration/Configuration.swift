@@ -28,11 +28,26 @@ package struct Configuration: Sendable {
   /// `SALLYPORT_DNS_LISTEN`, `127.0.0.1:15353,[::1]:15353`.
   package var dnsListen: [Endpoint] = []
   /// `SALLYPORT_DNS_UPSTREAM`, else the nameservers of `/etc/resolv.conf`; never empty.
-  package var dnsUpstreams: [Endpoint] = []
+  package var dnsUpstreams: [UpstreamResolver] = []
+  /// Whether `dnsUpstreams` come from `/etc/resolv.conf` and follow its changes.
+  package var followsResolverFile = false
   /// `SALLYPORT_DNS_UPSTREAM_TIMEOUT`, 2 s, for each try.
   package var dnsUpstreamTimeout = TimeSpan.seconds(2)
   /// `SALLYPORT_DNS_CACHE`, on.
   package var isDNSCacheOn = true
+  /// `SALLYPORT_DNS_STALE`; zero is off.
+  package var dnsStale = TimeSpan.zero
+  /// `SALLYPORT_DNS_DENY_CODE`, nxdomain.
+  package var dnsDenialCode = DenialCode.nxdomain
+  /// `SALLYPORT_DNS_SVCB`, strip.
+  package var dnsServiceBindings = ServiceBindings.strip
+  /// `SALLYPORT_DNS_NAME_BUDGET`, 98,304 names a day and rule; 0 is no limit.
+  package var dnsNameBudget = 98_304
+  /// `SALLYPORT_DNS_CHANNEL_BUDGET`, 128 KiB a day and rule; 0 is no limit.
+  package var dnsChannelBudget = ByteCount(131_072)
+  /// `SALLYPORT_DNS_CLIENT_RATE` and `SALLYPORT_DNS_RATE`, queries a second; 0 is no limit.
+  package var dnsClientRate = 0
+  package var dnsRate = 0
   /// `SALLYPORT_LEASE_MIN`, 60 s: a shorter TTL counts as this.
   package var leaseMin = TimeSpan.seconds(60)
   /// `SALLYPORT_LEASE_GRACE`, 60 s, added to every lease.

@@ -149,8 +149,11 @@ extension Configuration {
             reason: "not given, and \(ResolverFile.path) has no nameserver", source: "default"))
       }
     }
-    dnsUpstreams = reader.readEndpoints(
-      "SALLYPORT_DNS_UPSTREAM", default: system, defaultPort: 53, detail: " (\(ResolverFile.path))")
+    dnsUpstreams = reader.read(
+      "SALLYPORT_DNS_UPSTREAM", default: system.map { UpstreamResolver($0) },
+      show: { $0.map(\.description).joined(separator: ",") }, detail: " (\(ResolverFile.path))"
+    ) { given throws(Refusal) in try SettingParsing.upstreams(given.value) }
+    followsResolverFile = !isGiven
     dnsUpstreamTimeout = reader.read(
       "SALLYPORT_DNS_UPSTREAM_TIMEOUT", default: dnsUpstreamTimeout, show: \.description
     ) { given throws(Refusal) in
@@ -161,6 +164,14 @@ extension Configuration {
     }
     isDNSCacheOn = reader.readFlag("SALLYPORT_DNS_CACHE", default: isDNSCacheOn, words: ("on", "off"))
     let range = TimeSpan.zero...TimeSpan.seconds(7 * 86_400)
+    dnsStale = reader.readDuration("SALLYPORT_DNS_STALE", default: dnsStale, in: range)
+    dnsDenialCode = reader.readChoice("SALLYPORT_DNS_DENY_CODE", default: dnsDenialCode)
+    dnsServiceBindings = reader.readChoice("SALLYPORT_DNS_SVCB", default: dnsServiceBindings)
+    dnsNameBudget = reader.readCount("SALLYPORT_DNS_NAME_BUDGET", default: dnsNameBudget, in: 0...262_144)
+    dnsChannelBudget = reader.readSize(
+      "SALLYPORT_DNS_CHANNEL_BUDGET", default: dnsChannelBudget, in: ByteCount(0)...ByteCount(1 << 40))
+    dnsClientRate = reader.readCount("SALLYPORT_DNS_CLIENT_RATE", default: dnsClientRate, in: 0...1_000_000)
+    dnsRate = reader.readCount("SALLYPORT_DNS_RATE", default: dnsRate, in: 0...1_000_000)
     leaseMin = reader.readDuration("SALLYPORT_LEASE_MIN", default: leaseMin, in: .seconds(1)...range.upperBound)
     leaseGrace = reader.readDuration("SALLYPORT_LEASE_GRACE", default: leaseGrace, in: range)
     leaseMax = reader.readDuration("SALLYPORT_LEASE_MAX", default: leaseMax, in: .seconds(1)...range.upperBound)

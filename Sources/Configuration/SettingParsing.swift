@@ -93,6 +93,37 @@ enum SettingParsing {
     return endpoints
   }
 
+  /// Resolvers by commas: `IP`, `IP:PORT`, `tls://IP#NAME` or `tls://IP:PORT#NAME` (RFC 7858 §3.1: port 853).
+  static func upstreams(_ value: String) throws(Refusal) -> [UpstreamResolver] {
+    var upstreams: [UpstreamResolver] = []
+    for item in value.split(separator: ",", omittingEmptySubsequences: false) {
+      let item = trimmed(item)
+      var upstream: UpstreamResolver?
+      if item.hasPrefix("tls://") {
+        let parts = item.dropFirst(6).split(separator: "#", omittingEmptySubsequences: false)
+        guard parts.count == 2, let endpoint = Endpoint(parts[0], defaultPort: 853) else {
+          throw Refusal("'\(item)' is not tls://IP#NAME or tls://IP:PORT#NAME, NAME as the certificate has it")
+        }
+        let name = String(parts[1])
+        guard isHostName(name) || IPAddress(name) != nil else {
+          throw Refusal("'\(name)' in '\(item)' is not a host name or address")
+        }
+        upstream = UpstreamResolver(endpoint, serverName: name)
+      } else {
+        upstream = Endpoint(item, defaultPort: 53).map { UpstreamResolver($0) }
+      }
+      guard let upstream, upstream.endpoint.port != 0 else {
+        throw Refusal("'\(item)' is not IP, IP:PORT or tls://IP#NAME")
+      }
+      guard !upstreams.contains(where: { $0.endpoint == upstream.endpoint }) else {
+        throw Refusal("'\(item)' is given twice")
+      }
+      upstreams.append(upstream)
+    }
+    guard upstreams.count <= listItemsMax else { throw Refusal("more than \(listItemsMax) addresses") }
+    return upstreams
+  }
+
   /// `tcp`, `none`, or ports and ranges by commas, each with `/tcp` or `/udp` or meaning both.
   static func ingress(_ value: String) throws(Refusal) -> Ingress {
     switch value {

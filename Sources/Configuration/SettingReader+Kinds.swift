@@ -34,6 +34,12 @@ extension SettingReader {
     }
   }
 
+  mutating func readCount(_ name: String, default fallback: Int, in range: ClosedRange<Int>) -> Int {
+    read(name, default: fallback, show: { String($0) }) { given throws(Refusal) in
+      try SettingParsing.count(given.value, in: range)
+    }
+  }
+
   mutating func readSize(
     _ name: String, default fallback: ByteCount, in range: ClosedRange<ByteCount>
   ) -> ByteCount {

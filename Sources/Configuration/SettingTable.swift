@@ -24,12 +24,28 @@ package enum SettingTable {
   private static let dns = [
     Setting("SALLYPORT_DNS_LISTEN", .list, "127.0.0.1:15353,[::1]:15353", "where redirected DNS lands, UDP and TCP"),
     Setting(
-      "SALLYPORT_DNS_UPSTREAM", .list, "nameservers of /etc/resolv.conf", "IP or IP:PORT by commas, in order",
+      "SALLYPORT_DNS_UPSTREAM", .list, "nameservers of /etc/resolv.conf",
+      "IP or IP:PORT by commas, in order; tls://IP[:PORT]#NAME for DNS over TLS, NAME as the certificate has it",
       openSandbox: "OPENSANDBOX_EGRESS_DNS_UPSTREAM"),
     Setting(
       "SALLYPORT_DNS_UPSTREAM_TIMEOUT", .duration, "2s", "for each try",
       openSandbox: "OPENSANDBOX_EGRESS_DNS_UPSTREAM_TIMEOUT"),
     Setting("SALLYPORT_DNS_CACHE", .choice, "on", "on or off: whether answers are used again within their TTL"),
+    Setting(
+      "SALLYPORT_DNS_STALE", .duration, "0",
+      "how long past its TTL a cached answer may serve when no resolver answers; 0 is off"),
+    Setting("SALLYPORT_DNS_DENY_CODE", .choice, "nxdomain", "what a denied name is answered: nxdomain or refused"),
+    Setting(
+      "SALLYPORT_DNS_SVCB", .choice, "strip",
+      "HTTPS and SVCB records: strip (without ech and address hints), or refuse: as if there were none"),
+    Setting(
+      "SALLYPORT_DNS_NAME_BUDGET", .count, "98304", "different names a day under one wildcard rule; 0 is no limit"),
+    Setting(
+      "SALLYPORT_DNS_CHANNEL_BUDGET", .size, "128KiB",
+      "what these names may carry out in a day, estimated from their spelling, 32 bits of each name free; 0 is no limit"
+    ),
+    Setting("SALLYPORT_DNS_CLIENT_RATE", .count, "0", "queries a second of one address; 0 is no limit"),
+    Setting("SALLYPORT_DNS_RATE", .count, "0", "queries a second of all together; 0 is no limit"),
     Setting("SALLYPORT_LEASE_MIN", .duration, "60s", "a shorter TTL counts as this"),
     Setting("SALLYPORT_LEASE_GRACE", .duration, "60s", "added to every lease"),
     Setting("SALLYPORT_LEASE_MAX", .duration, "1h", "a longer TTL counts as this"),

@@ -37,6 +37,26 @@ package struct PolicyInput: Hashable, Sendable {
 /// `SALLYPORT_MODE`.
 package enum Mode: String, Hashable, Sendable, CaseIterable { case enforce, observe }
 
+/// `SALLYPORT_DNS_DENY_CODE`: what a denied name is answered.
+package enum DenialCode: String, Hashable, Sendable, CaseIterable { case nxdomain, refused }
+
+/// `SALLYPORT_DNS_SVCB`: what becomes of HTTPS and SVCB records.
+package enum ServiceBindings: String, Hashable, Sendable, CaseIterable { case strip, refuse }
+
+/// One of `SALLYPORT_DNS_UPSTREAM`: `IP`, `IP:PORT`, or `tls://IP[:PORT]#NAME`.
+package struct UpstreamResolver: Hashable, Sendable, CustomStringConvertible {
+  package var endpoint: Endpoint
+  /// Whom its certificate must name; nil: not over TLS.
+  package var serverName: String?
+
+  package init(_ endpoint: Endpoint, serverName: String? = nil) {
+    self.endpoint = endpoint
+    self.serverName = serverName
+  }
+
+  package var description: String { serverName.map { "tls://\(endpoint)#\($0)" } ?? endpoint.description }
+}
+
 /// `SALLYPORT_AUDIT_FAIL`: what happens when the spool is full.
 package enum AuditFail: String, Hashable, Sendable, CaseIterable { case closed, open }
 

@@ -29,6 +29,12 @@ package struct DNSCounters: Hashable, Sendable {
   package var withheld: UInt64 = 0
   /// Queries turned away because a table was full.
   package var overload: UInt64 = 0
+  /// How often each limit was reached, by the limit's name.
+  package var limits: [String: UInt64] = [:]
+  /// Answers fetched ahead of their end.
+  package var prefetches: UInt64 = 0
+  /// Answers given after their end.
+  package var stale: UInt64 = 0
   package var leasesAsked: UInt64 = 0
   package var leasesFailed: UInt64 = 0
   /// Replies sent cut short because the client's UDP size is too small.

@@ -17,8 +17,9 @@ package final class DNSFacts: Sendable {
   /// The rule that decided; nil when something else did.
   package let rule: RuleReference?
   /// Why there is no answer: `DEFAULT_DENY`, `RULE_DENY`, `PRIVATE_ANSWER`, `PROTOCOL`, the gate's reason,
-  /// `UPSTREAM_TIMEOUT`, `UPSTREAM_FAILED`, `INVALID_ANSWER`, `OVERLOAD`, the lease's reason, `LEASE_TIMEOUT`;
-  /// `TRUNCATED` when the client has to ask again by TCP. Nil for an answer.
+  /// `UPSTREAM_TIMEOUT`, `UPSTREAM_FAILED`, `INVALID_ANSWER`, `OVERLOAD`, the lease's reason, `LEASE_TIMEOUT`,
+  /// `NAME_BUDGET`, `CHANNEL_BUDGET`, `CLIENT_RATE`, `TOTAL_RATE`; `TRUNCATED` when the client has to ask again by TCP.
+  /// Nil for an answer, `STALE_ANSWER` for one that is past its time.
   package let reason: String?
   /// The addresses answered, or withheld when `reason` is `PRIVATE_ANSWER` or `RULE_DENY`.
   package let addresses: [AnsweredAddress]
@@ -30,12 +31,16 @@ package final class DNSFacts: Sendable {
   /// Who answered; nil when nobody was asked. Of a cached answer: who gave it.
   package let resolver: Endpoint?
   package let isCached: Bool
+  /// What new names under the rule had carried when its budget refused this one: how many, and the estimate in bits.
+  package let spent: (names: UInt64, bits: UInt64)?
 
   init(
     source: Endpoint, name: DomainName, type: RecordType, recordClass: RecordClass, responseCode: ResponseCode,
     isAllowed: Bool, rule: RuleReference?, reason: String?, addresses: [AnsweredAddress], canonicalName: DomainName?,
-    duration: TimeSpan, sessionID: UInt64, resolver: Endpoint?, isCached: Bool
+    duration: TimeSpan, sessionID: UInt64, resolver: Endpoint?, isCached: Bool,
+    spent: (names: UInt64, bits: UInt64)? = nil
   ) {
+    self.spent = spent
     self.source = source
     self.name = name
     self.type = type

@@ -7,10 +7,11 @@ extension DNSProxy {
   /// Passes a validated answer on: at once when it holds no address, else when its addresses are held. An address the
   /// policy withholds spoils it (T13).
   mutating func give(
-    _ answer: Answer, age: UInt32, to asking: Asking, _ decision: Decision, isCached: Bool, _ policy: RuleSet,
-    at now: Moment
+    _ answer: Answer, age: UInt32, to asking: Asking, _ decision: Decision, isCached: Bool, isStale: Bool = false,
+    _ policy: RuleSet, at now: Moment
   ) {
-    var ready = WaitingAnswer(asking: asking, answer: answer, age: age, decision: decision, isCached: isCached)
+    var ready = WaitingAnswer(
+      asking: asking, answer: answer, age: age, decision: decision, isCached: isCached, isStale: isStale)
     guard !answer.addresses.isEmpty else {
       send(ready, ttlMax: .max, at: now)
       return
@@ -33,6 +34,7 @@ extension DNSProxy {
     }
     guard waiting.count < DNSProxySettings.pendingQueriesMax else {
       counters.overload += 1
+      counters.limits[DNSReason.pendingAnswers, default: 0] += 1
       fail(asking, DNSReason.overload, .notReady, "too many answers wait for their lease", at: now)
       return
     }
@@ -52,6 +54,7 @@ extension DNSProxy {
       send(ready, ttlMax: UInt32(clamping: max(shortest.seconds, 0)), at: now)
     case .failed(let reason, let text):
       counters.leasesFailed += 1
+      if reason.hasSuffix("_MAX") { counters.limits[reason, default: 0] += 1 }
       let decision = Decision(isAllowed: ready.decision.isAllowed, rule: ready.decision.rule, reason: reason)
       reply(
         ready.asking, .serverFailure, decision, error: ExtendedError(.other, Array(text.utf8)),
@@ -75,6 +78,7 @@ extension DNSProxy {
       daemonFailed(token, text)
       return
     }
+    guard asking.isClient else { return }
     reply(
       asking, .serverFailure, Decision(isAllowed: true, rule: nil, reason: reason),
       error: ExtendedError(code, Array(text.utf8)), at: now)
@@ -100,11 +104,24 @@ extension DNSProxy {
       return
     }
     var reply = personal(ready)
-    reply.lowerTTLs(age: ready.age, limit: ttlMax)
+    reply.lowerTTLs(age: ready.age, limit: ready.isStale ? min(ttlMax, DNSProxySettings.staleTTL) : ttlMax)
     let facts = facts(
       asking, ready.answer.responseCode, ready.decision, addresses: ready.answer.addresses,
       canonicalName: ready.answer.canonicalName, resolver: ready.answer.resolver, isCached: ready.isCached, at: now)
-    emit(reply, asking, nil, facts)
+    emit(reply, asking, ready.isStale ? ExtendedError(.staleAnswer, []) : nil, facts)
+  }
+
+  /// An answer that is past its time, when no upstream answers and the operator wants that (RFC 8767). It is leased as any other, for the least there is.
+  mutating func giveStale(_ answer: Answer, to asking: Asking, _ decision: Decision, _ policy: RuleSet, at now: Moment)
+  {
+    counters.stale += 1
+    var stale = answer
+    for index in stale.addresses.indices {
+      stale.addresses[index].ttl = min(stale.addresses[index].ttl, DNSProxySettings.staleTTL)
+    }
+    var decision = decision
+    decision.reason = DNSReason.staleAnswer
+    give(stale, age: 0, to: asking, decision, isCached: true, isStale: true, policy, at: now)
   }
 
   private mutating func sendTruncated(_ ready: WaitingAnswer, at now: Moment) {
@@ -179,6 +196,6 @@ extension DNSProxy {
       source: source, name: asking.name, type: asking.type, recordClass: asking.recordClass, responseCode: code,
       isAllowed: decision.isAllowed, rule: decision.rule, reason: decision.reason, addresses: addresses,
       canonicalName: canonicalName, duration: now.instant - asking.startedAt, sessionID: asking.sessionID,
-      resolver: resolver, isCached: isCached)
+      resolver: resolver, isCached: isCached, spent: decision.spent.map { ($0.names, $0.bits) })
   }
 }

@@ -13,6 +13,7 @@ extension DNSProxy {
     // The daemon's own look-ups are few, and a busy workload must not keep records from their hub.
     guard transactions.count < DNSProxySettings.pendingQueriesMax || !asking.isClient else {
       counters.overload += 1
+      counters.limits[DNSReason.pendingQueries, default: 0] += 1
       fail(asking, DNSReason.overload, .notReady, "too many queries under way", at: now)
       return
     }
@@ -94,6 +95,7 @@ extension DNSProxy {
     repeat {
       guard draws < DNSProxySettings.drawsMax else {
         counters.overload += 1
+        counters.limits[DNSReason.identifiers, default: 0] += 1
         release(transaction)
         fail(transaction.asking, DNSReason.overload, .notReady, "no identifier is free", at: now)
         return false
@@ -196,7 +198,7 @@ extension DNSProxy {
       release(transaction)
       settleHealth(transaction, at: now)
       counters.timeouts += UInt64(transaction.earlier.count + (transaction.last == nil ? 0 : 1))
-      giveUp(transaction, at: now)
+      giveUp(transaction, policy, gate, at: now)
     } else {
       hold(transaction, at: now)
     }
@@ -204,8 +206,8 @@ extension DNSProxy {
 
   /// An upstream has failed a transaction that was taken out: the next one, or the end when every one has.
   mutating func retry(
-    _ transaction: Transaction, _ failed: Attempt, after failure: UpstreamFailure, at now: Moment,
-    _ generator: inout some RandomNumberGenerator
+    _ transaction: Transaction, _ failed: Attempt, after failure: UpstreamFailure, _ policy: RuleSet, _ gate: DNSGate,
+    at now: Moment, _ generator: inout some RandomNumberGenerator
   ) {
     var next = transaction
     next.lastFailure = failure
@@ -224,7 +226,7 @@ extension DNSProxy {
       if next.last == nil { next.last = next.earlier.removeLast() }
       hold(next, at: now)
     } else {
-      giveUp(next, at: now)
+      giveUp(next, policy, gate, at: now)
     }
   }
 
@@ -232,7 +234,7 @@ extension DNSProxy {
   mutating func isStillAllowed(
     _ transaction: Transaction, _ policy: RuleSet, _ gate: DNSGate, at now: Moment
   ) -> Bool {
-    guard transaction.asking.isClient else { return true }
+    guard !transaction.asking.isDaemon else { return true }
     let decision = decide(transaction.asking, policy, gate, at: now)
     if isPassed(decision, gate) { return true }
     release(transaction)
@@ -240,8 +242,18 @@ extension DNSProxy {
     return false
   }
 
-  private mutating func giveUp(_ transaction: Transaction, at now: Moment) {
+  private mutating func giveUp(_ transaction: Transaction, _ policy: RuleSet, _ gate: DNSGate, at now: Moment) {
     let asking = transaction.asking
+    if !asking.isDaemon {
+      cache.noteFailure(asking.name, asking.type, asking.cacheVariant, at: now.instant)
+      let decision = decide(asking, policy, gate, at: now)
+      let stale = cache.staleAnswer(
+        asking.name, asking.type, asking.cacheVariant, isKnownToFail: false, at: now.instant)
+      if asking.isClient, isPassed(decision, gate), let stale {
+        giveStale(stale, to: asking, decision, policy, at: now)
+        return
+      }
+    }
     switch transaction.lastFailure {
     case .timeout:
       fail(asking, DNSReason.upstreamTimeout, .noReachableAuthority, "no upstream resolver answered in time", at: now)

@@ -16,7 +16,7 @@ extension DNSProxy {
     guard let transaction = transactions.remove(match.handle) else { return }
     if let index = upstreams.firstIndex(of: match.attempt.upstream) { health[index].answered(at: now.instant) }
     var decision = Decision(isAllowed: true)
-    if transaction.asking.isClient {
+    if !transaction.asking.isDaemon {
       decision = decide(transaction.asking, policy, gate, at: now)
       guard isPassed(decision, gate) else {
         release(transaction)
@@ -37,11 +37,11 @@ extension DNSProxy {
       return
     }
     guard let message = try? Message.parse(bytes) else {
-      retry(transaction, match.attempt, after: .malformed, at: now, &generator)
+      retry(transaction, match.attempt, after: .malformed, policy, gate, at: now, &generator)
       return
     }
     guard message.responseCode == .noError || message.responseCode == .nameError else {
-      retry(transaction, match.attempt, after: .answered(message.responseCode), at: now, &generator)
+      retry(transaction, match.attempt, after: .answered(message.responseCode), policy, gate, at: now, &generator)
       return
     }
     release(transaction)
@@ -79,7 +79,7 @@ extension DNSProxy {
         continue
       }
       if let index = upstreams.firstIndex(of: failed.upstream) { health[index].refused() }
-      retry(transaction, failed, after: .network, at: now, &generator)
+      retry(transaction, failed, after: .network, policy, gate, at: now, &generator)
     }
   }
 
@@ -162,14 +162,16 @@ extension DNSProxy {
         message, type: asking.type, isDNSSECWanted: asking.isDNSSECWanted, resolver: resolver)
     } catch {
       counters.invalidAnswers += 1
+      if !asking.isDaemon { cache.noteFailure(asking.name, asking.type, asking.cacheVariant, at: now.instant) }
       fail(asking, DNSReason.invalidAnswer, .invalidData, error.text, at: now)
       return
     }
-    guard asking.isClient else {
+    guard !asking.isDaemon else {
       daemonAnswered(asking, answer)
       return
     }
     cache.store(answer, asking.name, asking.type, asking.cacheVariant, at: now.instant)
+    guard asking.isClient else { return }
     give(answer, age: 0, to: asking, decision, isCached: false, policy, at: now)
   }
 }

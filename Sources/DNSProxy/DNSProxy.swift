@@ -51,6 +51,8 @@ package struct DNSProxy: Sendable {
   /// Answers whose addresses are not held yet.
   var waiting = DeadlineSlab<WaitingAnswer>()
   var cache: AnswerCache
+  var budgets: NameBudgets
+  var rates: QueryRates
   /// The daemon's own look-ups by their token.
   var daemonLookups: [UInt64: DaemonLookup] = [:]
   /// Numbers queries from 1, for records.
@@ -66,7 +68,10 @@ package struct DNSProxy: Sendable {
     self.settings = settings
     upstreams = settings.upstreams
     health = settings.upstreams.map { _ in UpstreamHealth() }
-    cache = AnswerCache(capacity: settings.cacheIsEnabled ? DNSProxySettings.cachedAnswersMax : 0)
+    cache = AnswerCache(
+      octetsMax: settings.cacheIsEnabled ? DNSProxySettings.cachedOctetsMax : 0, staleSpan: settings.staleSpan)
+    budgets = NameBudgets(namesPerRule: settings.namesPerRule, octetsPerRule: settings.octetsPerRule)
+    rates = QueryRates(perClient: settings.clientRate, total: settings.totalRate)
   }
 
   /// The next effect to perform, in order; nil when there is none.
@@ -91,6 +96,9 @@ package struct DNSProxy: Sendable {
 
   /// Queries under way upstream and answers waiting for their lease.
   package var pendingCount: Int { transactions.count + waiting.count }
+
+  /// Octets of the cached answers.
+  package var cachedOctets: Int { cache.octets }
 
   mutating func emit(_ action: DNSAction) { actions.append(action) }
 }

@@ -1,4 +1,5 @@
 import Addressing
+import DNSWire
 import Timekeeping
 
 /// What the proxy is told once, and its fixed limits.
@@ -6,8 +7,18 @@ package struct DNSProxySettings: Sendable {
   /// Queries under way upstream, and separately answers waiting for a lease. At 30,000 queries a second this is a
   /// quarter of a second of a silent upstream; each holds under 1 KiB.
   package static let pendingQueriesMax = 8_192
-  /// Cached answers; each holds a few hundred octets.
-  package static let cachedAnswersMax = 10_000
+  /// Octets of cached answers: some 10,000 of ordinary size.
+  package static let cachedOctetsMax = 4 << 20
+  /// A cached answer that is asked for in the last tenth of its time is fetched anew before it ends.
+  package static let prefetchDivisor: Int64 = 10
+  /// One that lives shorter is not: less than a second would be left for it.
+  package static let prefetchLifetimeMin = TimeSpan.seconds(10)
+  /// Queries under way beyond which nothing is fetched ahead: a quarter of the table.
+  package static let prefetchPendingMax = 2_048
+  /// The TTL of an answer whose time is up (RFC 8767 §4), seconds.
+  package static let staleTTL: UInt32 = 30
+  /// How long after a failure such an answer is given without asking again (RFC 8767 §5).
+  package static let staleRecheck = TimeSpan.seconds(30)
   /// Seconds a negative answer is reused at most (RFC 2308 §5 allows hours): a name that appears is seen within this.
   package static let negativeTTLMax: UInt32 = 300
   /// Seconds any TTL is believed at most: a day.
@@ -39,6 +50,19 @@ package struct DNSProxySettings: Sendable {
   package var upstreamTimeout: TimeSpan
   /// `SALLYPORT_DNS_CACHE`.
   package var cacheIsEnabled: Bool
+  /// `SALLYPORT_DNS_STALE`: how long after its end a cached answer may serve when no upstream answers; zero: not at all.
+  package var staleSpan = TimeSpan.zero
+  /// `SALLYPORT_DNS_DENY_CODE`: what a denied name is answered.
+  package var denialCode = ResponseCode.nameError
+  /// `SALLYPORT_DNS_SVCB=refuse`: HTTPS and SVCB are answered as if there were none.
+  package var refusesServiceBindings = false
+  /// `SALLYPORT_DNS_NAME_BUDGET`: different names a day under one wildcard rule; 0: any number.
+  package var namesPerRule = 0
+  /// `SALLYPORT_DNS_CHANNEL_BUDGET`: octets that they may carry; 0: any number.
+  package var octetsPerRule = 0
+  /// `SALLYPORT_DNS_CLIENT_RATE` and `SALLYPORT_DNS_RATE`: queries a second of one address, and of all; 0: any number.
+  package var clientRate = 0
+  package var totalRate = 0
   /// UDP sockets the shell keeps for queries upstream; a query goes out on one of them at random. At least 1.
   package var upstreamSockets: UInt32
   /// `SALLYPORT_MODE=observe`: denied queries and withheld answers pass, and their facts say what would have been.

@@ -9,5 +9,13 @@ package enum DNSReason {
   package static let invalidAnswer = "INVALID_ANSWER"
   package static let overload = "OVERLOAD"
   package static let leaseTimeout = "LEASE_TIMEOUT"
+  package static let nameBudget = "NAME_BUDGET"
+  package static let channelBudget = "CHANNEL_BUDGET"
+  package static let clientRate = "CLIENT_RATE"
+  package static let totalRate = "TOTAL_RATE"
+  package static let pendingQueries = "PENDING_QUERIES_MAX"
+  package static let pendingAnswers = "PENDING_ANSWERS_MAX"
+  package static let identifiers = "IDENTIFIERS"
+  package static let staleAnswer = "STALE_ANSWER"
   package static let truncated = "TRUNCATED"
 }

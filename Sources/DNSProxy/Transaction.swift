@@ -8,6 +8,8 @@ struct Asking: Sendable {
   enum Origin: Sendable {
     case client(UInt64, Endpoint, isTCP: Bool)
     case daemon(UInt64)
+    /// Nobody waits: a cached answer is fetched anew.
+    case refresh
   }
 
   var origin: Origin
@@ -26,6 +28,7 @@ struct Asking: Sendable {
   var sessionID: UInt64
 
   var isClient: Bool { if case .client = origin { true } else { false } }
+  var isDaemon: Bool { if case .daemon = origin { true } else { false } }
 
   /// The most octets the reply may have.
   var replySizeMax: Int {
@@ -120,6 +123,8 @@ struct WaitingAnswer: Sendable {
   var age: UInt32
   var decision: Decision
   var isCached: Bool
+  /// Its time is up, and no upstream answered.
+  var isStale = false
 }
 
 /// What policy and gate say of a query.
@@ -127,4 +132,6 @@ struct Decision: Sendable {
   var isAllowed: Bool
   var rule: RuleReference?
   var reason: String?
+  /// Of a refusal for a budget's sake.
+  var spent: NameBudgets.Spent?
 }

@@ -5,6 +5,7 @@ package struct ExtendedErrorCode: RawRepresentable, Hashable, Sendable, CustomSt
   package init(rawValue: UInt16) { self.rawValue = rawValue }
 
   package static let other = Self(rawValue: 0)
+  package static let staleAnswer = Self(rawValue: 3)
   package static let notReady = Self(rawValue: 14)
   package static let blocked = Self(rawValue: 15)
   package static let censored = Self(rawValue: 16)
@@ -19,6 +20,7 @@ package struct ExtendedErrorCode: RawRepresentable, Hashable, Sendable, CustomSt
   package var description: String {
     switch rawValue {
     case 0: "Other"
+    case 3: "Stale Answer"
     case 14: "Not Ready"
     case 15: "Blocked"
     case 16: "Censored"

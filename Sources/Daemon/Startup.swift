@@ -255,9 +255,7 @@ struct Startup {
       firstRevision: kept?.revision ?? 1, owner: owner, ownerIsRequired: configuration.isOwnerRequired,
       firewall: firewall,
       lease: LeaseTimes(min: configuration.leaseMin, grace: configuration.leaseGrace, max: configuration.leaseMax),
-      dns: DNSProxySettings(
-        upstreams: configuration.dnsUpstreams.map { Upstream($0) }, upstreamTimeout: configuration.dnsUpstreamTimeout,
-        cacheIsEnabled: configuration.isDNSCacheOn), api: api,
+      dns: dnsSettings, api: api,
       spool: spool, forwarder: forwarder, hub: hubLocation,
       audit: AuditSettings(
         failsClosed: configuration.auditFail == .closed, lease: configuration.auditLease,
@@ -288,6 +286,20 @@ struct Startup {
       note("\(KeptOwner.file) in the state directory cannot be read: \(error)")
     }
     return .unbound
+  }
+
+  private var dnsSettings: DNSProxySettings {
+    var settings = DNSProxySettings(
+      upstreams: configuration.dnsUpstreams.map { Upstream($0.endpoint, serverName: $0.serverName) },
+      upstreamTimeout: configuration.dnsUpstreamTimeout, cacheIsEnabled: configuration.isDNSCacheOn)
+    settings.staleSpan = configuration.dnsStale
+    settings.denialCode = configuration.dnsDenialCode == .refused ? .refused : .nameError
+    settings.refusesServiceBindings = configuration.dnsServiceBindings == .refuse
+    settings.namesPerRule = configuration.dnsNameBudget
+    settings.octetsPerRule = Int(clamping: configuration.dnsChannelBudget.octets)
+    settings.clientRate = configuration.dnsClientRate
+    settings.totalRate = configuration.dnsRate
+    return settings
   }
 
   private var forwarder: ForwarderSettings {

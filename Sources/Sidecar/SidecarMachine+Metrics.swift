@@ -26,6 +26,12 @@ extension SidecarMachine {
     text.counter("dns_answers_invalid_total", "Answers whose records do not belong together.", names.invalidAnswers)
     text.counter("dns_answers_withheld_total", "Answers withheld for an address.", names.withheld)
     text.counter("dns_overload_total", "Queries turned away because a table was full.", names.overload)
+    text.gauge("dns_cache_bytes", "Octets of cached answers.", UInt64(proxy.cachedOctets))
+    text.counter("dns_prefetches_total", "Cached answers fetched anew before their end.", names.prefetches)
+    text.counter("dns_stale_answers_total", "Answers given past their time, since no upstream answered.", names.stale)
+    text.counters(
+      "dns_limit_reached_total", "Queries and answers turned away, by the limit that was reached.", label: "limit",
+      names.limits.sorted { $0.key < $1.key })
     text.counter("leases_refused_total", "Answers withheld because an address could not be leased.", names.leasesFailed)
     let kernel = firewall.counts
     text.gauge("leases", "Pairs of name and address that the kernel holds.", UInt64(kernel.leases))
@@ -61,6 +67,12 @@ private struct MetricsText {
 
   mutating func counter(_ name: String, _ meaning: String, _ value: UInt64) { add("counter", name, meaning, value) }
   mutating func gauge(_ name: String, _ meaning: String, _ value: UInt64) { add("gauge", name, meaning, value) }
+
+  /// One line for each value of a label.
+  mutating func counters(_ name: String, _ meaning: String, label: String, _ values: [(key: String, value: UInt64)]) {
+    bytes += Array("# HELP sallyport_\(name) \(meaning)\n# TYPE sallyport_\(name) counter\n".utf8)
+    for (key, value) in values { bytes += Array("sallyport_\(name){\(label)=\"\(key)\"} \(value)\n".utf8) }
+  }
 
   private mutating func add(_ kind: String, _ name: String, _ meaning: String, _ value: UInt64) {
     bytes += Array(

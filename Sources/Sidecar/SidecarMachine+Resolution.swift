@@ -86,12 +86,13 @@ extension SidecarMachine {
     var answer: [UInt8] = []
     answer.reserveCapacity(facts.addresses.count * 46)
     facts.appendResponseName(to: &answer)
-    let draft = QueryDraft(
+    var draft = QueryDraft(
       isAllowed: facts.isAllowed, name: name, type: facts.type.rawValue, typeName: facts.type.description,
       className: facts.recordClass.description, responseCode: facts.responseCode.rawValue,
       responseCodeName: facts.responseCode.description, answer: answer, duration: facts.duration,
       session: facts.sessionID, rule: facts.rule?.text, reason: facts.reason, client: facts.source,
       transport: transport, startedAt: now.wall + TimeSpan(nanoseconds: -facts.duration.nanoseconds), endedAt: now.wall)
+    draft.budget = facts.spent.map { NameBudgetDraft(names: $0.names, bits: $0.bits) }
     var ended: [QueryDraft] = []
     let isNew = queries.count(
       draft, at: now.instant,

@@ -52,7 +52,10 @@ private func problems(_ environment: [String: String], file: String? = nil) -> [
   @Test func everyValueIsTyped() throws {
     let configuration = try parse(
       [
-        "SALLYPORT_POLICY": "{}", "SALLYPORT_DNS_UPSTREAM": "9.9.9.9, [2620:fe::fe]:5353", "SALLYPORT_OWNER": ownerText,
+        "SALLYPORT_POLICY": "{}",
+        "SALLYPORT_DNS_UPSTREAM":
+          "9.9.9.9, [2620:fe::fe]:5353, tls://1.1.1.1#one.one, tls://[2620:fe::9]:8853#dns.quad9.net",
+        "SALLYPORT_OWNER": ownerText,
         "SALLYPORT_LEASE_MIN": "1500ms", "SALLYPORT_SPOOL_MAX": "2GiB", "SALLYPORT_AUDIT_LEASE": "5m",
         "SALLYPORT_EVENTHUB_URL": "https://ns.servicebus.windows.net/hub-1", "SALLYPORT_EVENTHUB_AUTH": "sas",
         "SALLYPORT_EVENTHUB_SAS_NAME": "send", "SALLYPORT_EVENTHUB_SAS_KEY_FILE": "/run/key",
@@ -61,7 +64,9 @@ private func problems(_ environment: [String: String], file: String? = nil) -> [
       ], files: ["/run/key": "c2VjcmV0\n"]
     ).get()
     #expect(configuration.policy?.bytes == Array("{}".utf8) && configuration.policy?.variable == "SALLYPORT_POLICY")
-    #expect(configuration.dnsUpstreams.map(\.description) == ["9.9.9.9:53", "[2620:fe::fe]:5353"])
+    #expect(
+      configuration.dnsUpstreams.map(\.description)
+        == ["9.9.9.9:53", "[2620:fe::fe]:5353", "tls://1.1.1.1:853#one.one", "tls://[2620:fe::9]:8853#dns.quad9.net"])
     #expect(try configuration.owner == OwnerID.parse(ownerText))
     #expect(configuration.leaseMin == .milliseconds(1_500) && configuration.auditLease == .seconds(300))
     #expect(configuration.spoolMax == ByteCount(2 << 30))
@@ -86,6 +91,10 @@ private func problems(_ environment: [String: String], file: String? = nil) -> [
   @Test(arguments: [
     ("SALLYPORT_DNS_LISTEN", "127.0.0.1"), ("SALLYPORT_DNS_LISTEN", "127.0.0.1:53,"),
     ("SALLYPORT_DNS_LISTEN", "127.0.0.1:53,127.0.0.1:53"), ("SALLYPORT_DNS_UPSTREAM", "dns.example.com"),
+    ("SALLYPORT_DNS_UPSTREAM", "tls://1.1.1.1"), ("SALLYPORT_DNS_UPSTREAM", "tls://one.one#one.one"),
+    ("SALLYPORT_DNS_UPSTREAM", "tls://1.1.1.1#-"), ("SALLYPORT_DNS_UPSTREAM", "1.1.1.1,tls://1.1.1.1:53#one.one"),
+    ("SALLYPORT_DNS_NAME_BUDGET", "-1"), ("SALLYPORT_DNS_CHANNEL_BUDGET", "lots"), ("SALLYPORT_DNS_RATE", "1/s"),
+    ("SALLYPORT_DNS_DENY_CODE", "servfail"), ("SALLYPORT_DNS_SVCB", "keep"), ("SALLYPORT_DNS_STALE", "1"),
     ("SALLYPORT_DNS_UPSTREAM_TIMEOUT", "2"), ("SALLYPORT_DNS_UPSTREAM_TIMEOUT", "99999999999999999h"),
     ("SALLYPORT_LEASE_MIN", "2h"), ("SALLYPORT_LEASE_MAX", "-1s"), ("SALLYPORT_SPOOL_MAX", "1KiB"),
     ("SALLYPORT_SPOOL_MAX", "99999999999999999GiB"), ("SALLYPORT_SPOOL_MAX", "64MB"), ("SALLYPORT_MODE", "audit"),

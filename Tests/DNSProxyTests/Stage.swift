@@ -66,11 +66,12 @@ struct Stage {
   init(
     _ rules: [(PolicyAction, String)] = [(.allow, "*.acme.test"), (.allow, "acme.test")],
     defaultAction: PolicyAction = .deny, upstreams: [Endpoint] = [Stage.resolver], cache: Bool = false,
-    isObserving: Bool = false
+    isObserving: Bool = false, change: (inout DNSProxySettings) -> Void = { _ in }
   ) {
-    proxy = DNSProxy(
-      DNSProxySettings(
-        upstreams: upstreams.map { Upstream($0) }, cacheIsEnabled: cache, upstreamSockets: 8, isObserving: isObserving))
+    var settings = DNSProxySettings(
+      upstreams: upstreams.map { Upstream($0) }, cacheIsEnabled: cache, upstreamSockets: 8, isObserving: isObserving)
+    change(&settings)
+    proxy = DNSProxy(settings)
     policy = Stage.policy(rules, defaultAction: defaultAction)
   }
 
@@ -143,6 +144,12 @@ struct Stage {
   mutating func settle(_ lease: LeaseRequest, _ outcome: LeaseOutcome = .held(shortest: .seconds(360))) -> [DNSAction] {
     proxy.leaseSettled(lease.answer, outcome, at: now)
     return drain()
+  }
+
+  /// Asks, answers, settles.
+  mutating func resolve(_ name: String, _ address: String = "198.51.100.1", ttl: Int = 300) throws {
+    let query = try ask(name).onlyUpstream()
+    _ = try settle(respond(query, [.a(name, address, ttl: ttl)]).onlyLease()).onlyReply()
   }
 
   mutating func wait(milliseconds span: Int64) -> [DNSAction] {
