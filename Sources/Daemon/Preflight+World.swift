@@ -13,7 +13,8 @@ extension Preflight {
     guard let configuration else { return }
     // `.` NS, recursion desired (RFC 1035 §4.1): what every resolver can say something to.
     let query: [UInt8] = [0x5a, 0x11, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1]
-    for server in configuration.dnsUpstreams {
+    // One over TLS is proved by the daemon's own first query.
+    for server in configuration.dnsUpstreams.filter({ $0.serverName == nil }).map(\.endpoint) {
       do throws(Errno) {
         let begun = SystemTime.instant()
         if try ask(server, query, patience: configuration.dnsUpstreamTimeout) != nil {
@@ -90,7 +91,7 @@ extension Preflight {
     guard let name = DomainName(host) else { return nil }
     for type: UInt8 in [1, 28] {
       let query: [UInt8] = [0x5a, 0x12, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0] + name.wire + [0, type, 0, 1]
-      for server in configuration.dnsUpstreams {
+      for server in configuration.dnsUpstreams.filter({ $0.serverName == nil }).map(\.endpoint) {
         guard let bytes = try? ask(server, query, patience: configuration.dnsUpstreamTimeout),
           let message = try? Message.parse(bytes)
         else { continue }
