@@ -71,7 +71,9 @@ struct YAMLFlow {
       guard peek() == 0x3a else { throw fault("expected a colon") }
       position += 1
       try skipSpace(from: start)
-      guard key != "<<" else { throw Fault(reason: "merge keys are not supported", position: place) }
+      guard key != "<<" || bytes[place] != 0x3c else {
+        throw Fault(reason: "merge keys are not supported", position: place)
+      }
       guard !members.contains(where: { $0.key == key }) else {
         throw Fault(reason: "the key '\(key)' is repeated", position: place)
       }

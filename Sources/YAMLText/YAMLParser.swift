@@ -59,7 +59,9 @@ struct YAMLParser {
       guard !isEntry(line), let key = try key(of: line) else {
         throw error("expected \"key: value\"", line.start)
       }
-      guard key.text != "<<" else { throw error("merge keys are not supported", line.start) }
+      guard key.text != "<<" || bytes[line.start] != 0x3c else {
+        throw error("merge keys are not supported", line.start)
+      }
       guard seen.insert(key.text).inserted else { throw error("the key '\(key.text)' is repeated", line.start) }
       let rest = behind(key.end, line.end)
       let value: JSONValue

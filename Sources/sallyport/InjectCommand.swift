@@ -137,8 +137,8 @@ enum InjectCommand {
     } catch {
       return .failure(FileProblems(problems: [error.description]))
     }
-    let first = bytes.first { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }
-    if first == 0x7b || first == 0x5b {
+    // JSON is YAML too, as far as our reader goes; by its name it gets the errors of a JSON reader.
+    if file.hasSuffix(".json") {
       do throws(JSONError) {
         let limits = JSONLimits(depthMax: YAMLError.depthMax, sizeMax: fileOctetsMax)
         return .success(([try JSONValue.parse(bytes, limits: limits)], .json))
@@ -146,8 +146,9 @@ enum InjectCommand {
         return .failure(FileProblems(problems: ["\(error)"]))
       }
     }
+    let first = bytes.first { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }
     do throws(YAMLError) {
-      return .success((try YAMLDocument.parse(bytes).map(\.value), .yaml))
+      return .success((try YAMLDocument.parse(bytes).map(\.value), first == 0x7b ? .json : .yaml))
     } catch {
       return .failure(FileProblems(problems: ["\(error)"]))
     }
