@@ -20,7 +20,7 @@ class Commands(unittest.TestCase):
 
     def test_every_command_of_the_table_has_help_with_its_options(self):
         rows = re.findall(r"^\| `sallyport (\w+)([^`]*)`", self.section, re.M)
-        self.assertEqual({name for name, _ in rows}, {"run", "check", "explain", "doctor", "inject", "owner", "verify", "version"})
+        self.assertEqual({name for name, _ in rows}, {"run", "check", "explain", "doctor", "inject", "owner", "verify", "top", "version"})
         for name, rest in rows:
             with self.subTest(command=name):
                 result = run(name, "--help")

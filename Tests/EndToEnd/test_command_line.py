@@ -37,7 +37,7 @@ class CommandLine(unittest.TestCase):
         self.assertIn("map with timeouts", result.stdout)
 
     def test_every_command_explains_itself(self):
-        for arguments in (["--help"], ["-h"], ["run", "--help"], ["check", "--help"], ["explain", "--help"], ["verify", "--help"], ["version", "--help"], ["run", "--config", "x", "--help"]):
+        for arguments in (["--help"], ["-h"], ["run", "--help"], ["check", "--help"], ["explain", "--help"], ["verify", "--help"], ["top", "--help"], ["version", "--help"], ["run", "--config", "x", "--help"]):
             result = self.sallyport(*arguments)
             self.assertEqual((result.returncode, result.stderr), (0, ""), arguments)
             self.assertIn("sallyport", result.stdout)
