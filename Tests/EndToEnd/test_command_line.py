@@ -45,7 +45,7 @@ class CommandLine(unittest.TestCase):
     def test_what_is_not_known_is_refused_and_points_to_help(self):
         policy = self.file("good.json", GOOD)
         for arguments, word in (
-            ([], "command"), (["fly"], "fly"), (["--fly"], "--fly"), (["doctor"], "doctor"), (["verify"], "FILE"),
+            ([], "command"), (["fly"], "fly"), (["--fly"], "--fly"), (["doctor", "x"], "x"), (["verify"], "FILE"),
             (["version", "x"], "x"), (["version", "--json"], "--json"), (["run", "now"], "now"), (["run", "--confg", "x"], "--confg"),
             (["run", "--config"], "--config"), (["run", "--config", "a", "--config", "b"], "twice"),
             (["run", "--print-configuration=yes"], "--print-configuration"), (["check"], "FILE"), (["check", "--all", policy], "--all"),
