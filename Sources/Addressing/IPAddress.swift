@@ -58,6 +58,11 @@ package enum IPAddress: Hashable, Comparable, Sendable {
     }
   }
 
+  /// `0.0.0.0` or `::`, which is no host's (RFC 6890).
+  package static func unspecified(isIPv4: Bool) -> IPAddress {
+    isIPv4 ? .v4(IPv4Address(bits: 0)) : .v6(IPv6Address(high: 0, low: 0))
+  }
+
   package var isIPv4: Bool { if case .v4 = self { true } else { false } }
 
   /// 32 or 128.

@@ -21,7 +21,7 @@ extension AuditLog {
       text.append(0x22)
     }
     text.append(FlowMember.direction, text: draft.attribution.verdict == .inbound ? "Inbound" : "Outbound")
-    appendTuple(draft.tuple)
+    appendTuple(draft.tuple, hasPorts: draft.rollup == nil)
     appendAttribution(draft.attribution)
     if let counters = draft.counters {
       text.append(FlowMember.sentBytes, number: counters.sentBytes)
@@ -32,17 +32,21 @@ extension AuditLog {
     if kind == .flowUpdate || kind == .flowClose {
       text.append(FlowMember.duration, number: wholeMilliseconds(draft.duration))
     }
-    if draft.origin != .seen {
-      text.append(Member.additional)
-      text.append(FlowMember.origin)
-      text.append(text: draft.origin.rawValue)
-      if kind == .flowOpen { text.append(FlowMember.formerSession, text: draft.formerSession) }
-      text.append(0x7d)
-    }
+    if draft.attribution.verdict == .own { text.append(FlowMember.own) }
+    if draft.origin != .seen || draft.rollup != nil { appendAdditional(draft) }
     return seal(kind)
   }
 
-  private mutating func appendTuple(_ tuple: FlowTuple) {
+  private mutating func appendAdditional(_ draft: FlowDraft) {
+    text.append(Member.additional)
+    text.append(FlowMember.origin)
+    text.append(text: draft.origin.rawValue)
+    if draft.kind == .flowOpen { text.append(FlowMember.formerSession, text: draft.formerSession) }
+    text.append(FlowMember.rolledUp, text: draft.rollup?.rawValue)
+    text.append(0x7d)
+  }
+
+  private mutating func appendTuple(_ tuple: FlowTuple, hasPorts: Bool) {
     text.append(Member.networkProtocol, text: protocolName(tuple.transport))
     text.append(Member.protocolVersion, text: tuple.destination.address.isIPv4 ? "IPv4" : "IPv6")
     text.append(Member.source)
@@ -53,6 +57,7 @@ extension AuditLog {
     text.append(address: tuple.source.address)
     text.append(FlowMember.destinationAddress)
     text.append(address: tuple.destination.address)
+    guard hasPorts else { return }
     switch tuple.transport {
     case .tcp, .udp, .sctp:
       text.append(Member.sourcePort, number: UInt64(tuple.source.port))
@@ -144,6 +149,8 @@ private enum FlowMember {
   static let sentPackets = ",\"SrcPackets\":"
   static let receivedPackets = ",\"DstPackets\":"
   static let duration = ",\"NetworkDuration\":"
+  static let own = ",\"SbxOwnFlow\":true"
   static let origin = "{\"Origin\":"
+  static let rolledUp = ",\"RolledUp\":"
   static let formerSession = ",\"FormerSessionId\":"
 }

@@ -112,6 +112,7 @@ extension AuditLog {
     text.append(memberName("SbxRecordedRecovered"), number: heartbeat.recorded.recovered)
     text.append(memberName("SbxRecordedUntracked"), number: heartbeat.recorded.untracked)
     text.append(memberName("SbxRecordedAdopted"), number: heartbeat.recorded.adopted)
+    text.append(memberName("SbxRecordedOwn"), number: heartbeat.recorded.own)
     text.append(memberName("SbxUnreconciled"), number: heartbeat.recorded.unreconciled)
     if let count = heartbeat.kernelAllowed { text.append(memberName("SbxKernelAllowed"), number: count) }
     if let count = heartbeat.kernelDenied { text.append(memberName("SbxKernelDenied"), number: count) }

@@ -3,18 +3,25 @@ import Timekeeping
 
 /// Repeats of one denial within 10 s become one record with an exact count. One denial is one destination address, port, protocol and reason.
 ///
-/// The first is recorded at once; when its window ends, what was counted since becomes one record, with the words of the last repeat.
+/// The first is recorded at once; when its window ends, what was counted since becomes one record, with the words of the last repeat. Whoever tries ports by the
+/// thousand must not fill the spool with their denials: the first destinations of a window are on the record each for itself, all further ones are counted in a
+/// record for each address, and when there are too many addresses in one for all.
 package struct DenialRollup: Sendable {
   /// How long repeats are counted, the same as for queries.
   package static let window = TimeSpan.seconds(10)
   /// Open windows: some 500 octets each, so 2 MiB at most. When one more is needed the oldest ends early, which may cost a record and loses nothing.
   package static let windowsMax = 4_096
+  /// Destinations that are on the record each for itself in one window, and then addresses that have a count of their own: 512, more than a program that is not up
+  /// to something tries; some 80 KiB of records a second when it goes on for ever. What goes beyond is counted by its address, and then in one record for all.
+  package static let destinationsMax = 512
 
   private struct Key: Hashable, Sendable {
+    /// The port is 0 when `rollup` says `ports`, address and port when it says `addresses`.
     var destination: Endpoint
     var transport: TransportProtocol
     var reason: DenialReason
     var isTampering: Bool
+    var rollup: FlowDraft.Rollup?
   }
 
   private struct Window: Sendable {
@@ -30,6 +37,10 @@ package struct DenialRollup: Sendable {
 
   private var windows = RollupQueue<Window>()
   private var serials: [Key: Int] = [:]
+  /// Destinations on the record each for itself since `countedFrom`, and addresses that are counted.
+  private var destinations = 0
+  private var countedAddresses = 0
+  private var countedFrom: Instant?
   /// When the oldest window ends.
   package private(set) var nextDeadline: Instant?
 
@@ -39,22 +50,31 @@ package struct DenialRollup: Sendable {
   package mutating func observe(_ draft: FlowDraft, at now: Instant, into actions: inout [FlowAction]) {
     guard case .denied(let reason) = draft.stage else { return }
     deadlineReached(at: now, into: &actions)
-    let key = Key(
+    var key = Key(
       destination: draft.tuple.destination, transport: draft.tuple.transport, reason: reason,
       isTampering: draft.attribution.isTampering)
-    if let serial = serials[key] {
-      windows.update(serial) { window in
-        if window.count == 0 { window.startedAt = draft.startedAt }
-        window.count += draft.count
-        window.draft = draft
-      }
+    if count(draft, key) { return }
+    if standsForItself(at: now) {
+      open(Window(key: key, deadline: now + Self.window, draft: draft, startedAt: draft.startedAt), into: &actions)
+      actions.append(.record(draft))
       return
     }
-    if windows.count >= Self.windowsMax { endOldest(into: &actions) }
-    let deadline = now + Self.window
-    serials[key] = windows.append(Window(key: key, deadline: deadline, draft: draft, startedAt: draft.startedAt))
-    if nextDeadline == nil { nextDeadline = deadline }
-    actions.append(.record(draft))
+    key.destination = Endpoint(draft.tuple.destination.address, 0)
+    key.rollup = .ports
+    if serials[key] == nil {
+      if countedAddresses < Self.destinationsMax {
+        countedAddresses += 1
+      } else {
+        key.destination = Endpoint(.unspecified(isIPv4: draft.tuple.destination.address.isIPv4), 0)
+        key.rollup = .addresses
+      }
+    }
+    let grouped = draft.rolledUp(key.rollup)
+    if count(grouped, key) { return }
+    open(
+      Window(
+        key: key, deadline: now + Self.window, draft: grouped, count: grouped.count, startedAt: grouped.startedAt),
+      into: &actions)
   }
 
   package mutating func deadlineReached(at now: Instant, into actions: inout [FlowAction]) {
@@ -64,6 +84,38 @@ package struct DenialRollup: Sendable {
   /// Pending roll-ups become records.
   package mutating func flush(into actions: inout [FlowAction]) {
     while !windows.isEmpty { endOldest(into: &actions) }
+  }
+
+  /// Counts a repeat; false when there is no window for it.
+  private mutating func count(_ draft: FlowDraft, _ key: Key) -> Bool {
+    guard let serial = serials[key] else { return false }
+    windows.update(serial) { window in
+      if window.count == 0 { window.startedAt = draft.startedAt }
+      window.count += draft.count
+      let rule = window.draft.attribution.rule
+      window.draft = draft
+      // Of several rules none speaks for all.
+      if key.rollup != nil, rule != draft.attribution.rule { window.draft.attribution.rule = nil }
+    }
+    return true
+  }
+
+  /// Whether one more destination is on the record by itself.
+  private mutating func standsForItself(at now: Instant) -> Bool {
+    if countedFrom.map({ now - $0 >= Self.window }) ?? true {
+      countedFrom = now
+      destinations = 0
+      countedAddresses = 0
+    }
+    guard destinations < Self.destinationsMax else { return false }
+    destinations += 1
+    return true
+  }
+
+  private mutating func open(_ window: Window, into actions: inout [FlowAction]) {
+    if windows.count >= Self.windowsMax { endOldest(into: &actions) }
+    serials[window.key] = windows.append(window)
+    if nextDeadline == nil { nextDeadline = window.deadline }
   }
 
   private mutating func endOldest(into actions: inout [FlowAction]) {
@@ -76,5 +128,20 @@ package struct DenialRollup: Sendable {
     draft.count = window.count
     draft.startedAt = window.startedAt
     actions.append(.record(draft))
+  }
+}
+
+extension FlowDraft {
+  /// As it stands for many: what only one of them has is left out.
+  fileprivate func rolledUp(_ rollup: Rollup?) -> FlowDraft {
+    var draft = self
+    draft.rollup = rollup
+    draft.tuple.source = Endpoint(tuple.source.address, 0)
+    draft.tuple.destination = Endpoint(tuple.destination.address, 0)
+    guard rollup == .addresses else { return draft }
+    draft.tuple.destination = Endpoint(.unspecified(isIPv4: tuple.destination.address.isIPv4), 0)
+    draft.attribution.name = nil
+    draft.attribution.names = []
+    return draft
   }
 }

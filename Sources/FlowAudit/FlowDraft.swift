@@ -22,6 +22,14 @@ package struct FlowDraft: Hashable, Sendable {
     case untracked = "Untracked"
   }
 
+  /// What a denial stands for that counts many: `AdditionalFields` says so.
+  package enum Rollup: String, Hashable, Sendable {
+    /// Ports of one address: the record has no ports.
+    case ports = "ports of this address"
+    /// Addresses and ports: the destination is the unspecified address of its family.
+    case addresses = "many addresses"
+  }
+
   package var stage: Stage
   /// `NetworkSessionId` is made of the boot id and this number, the same in all records of a flow.
   package var session: UInt64
@@ -39,6 +47,8 @@ package struct FlowDraft: Hashable, Sendable {
   package var counters: FlowCounters?
   /// `EventCount`.
   package var count: Int
+  /// Nil when the record is of one destination.
+  package var rollup: Rollup?
 
   package init(
     stage: Stage, session: UInt64, formerSession: String? = nil, tuple: FlowTuple, attribution: FlowAttribution,
@@ -81,7 +91,7 @@ package struct FlowAttribution: Hashable, Sendable {
     case deny(DenialReason)
     /// It came into the pod by a permitted port.
     case inbound
-    /// The daemon's own: no record.
+    /// The daemon's own, to a resolver or the hub: on the record and marked so (`SbxOwnFlow`).
     case own
     /// Between programs of the pod, or to the DNS proxy, whose decisions have records of their own: no record.
     case local

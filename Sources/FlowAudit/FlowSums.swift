@@ -6,6 +6,8 @@ package struct FlowSums: Hashable, Sendable {
   package var denied: UInt64 = 0
   /// Came into the pod.
   package var inbound: UInt64 = 0
+  /// The daemon's own, as far as events told of them; not in the other sums.
+  package var own: UInt64 = 0
   /// Of `allowed` and `inbound`: known only from a dump, after events were lost.
   package var recovered: UInt64 = 0
   /// Of `allowed` and `inbound`: recorded without a close, because the table was full.

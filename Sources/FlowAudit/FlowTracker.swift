@@ -19,6 +19,8 @@ package struct FlowTracker: Sendable {
   /// Live flows: some 400 octets each, so 26 MiB at most, and as many as the kernel's default `nf_conntrack_max`. A flow beyond it has a `FlowOpen` of origin
   /// `Untracked`.
   package static let flowsMax = 65_536
+  /// Flows whose counters are read anew when somebody looks on: a screen shows some dozens, and reading one costs 10 µs.
+  package static let viewMax = 256
   /// audit.md: `FlowUpdate` every 30 s.
   package static let updatePeriod = TimeSpan.seconds(30)
   /// How long a flow that ended waits for its final counters: closing must be on the record within seconds (kernel.md §3).
@@ -28,6 +30,7 @@ package struct FlowTracker: Sendable {
   var flows: [FlowTuple: TrackedFlow] = [:]
   var settled = SettledFlows()
   var denials = DenialRollup()
+  var own = OwnFlows()
   /// Of each live flow its next `FlowUpdate`, of each ending one the end of its patience.
   var deadlines = DeadlineQueue<FlowTuple>()
   /// When the dump was asked for that has not been processed yet.
@@ -70,6 +73,11 @@ package struct FlowTracker: Sendable {
     denials.observe(draft, at: now.instant, into: &actions)
   }
 
+  /// What to ask the kernel so that the next look at the live flows sees counters of now: of the oldest ones, at most `viewMax`.
+  package func countersToRead() -> [FlowAction] {
+    liveFlows().prefix(Self.viewMax).map { .readCounters($0.tuple, identifier: $0.identifier) }
+  }
+
   /// The entry asked for by `readCounters` is gone. Its DESTROY event is on its way with the final counters, or was lost: the close waits for it
   /// no longer than `countersPatience`.
   package mutating func missing(_ tuple: FlowTuple, identifier: UInt32, at now: Moment) {
@@ -109,13 +117,18 @@ package struct FlowTracker: Sendable {
   /// When `deadlineReached` is due.
   package var nextDeadline: Instant? {
     mutating get {
-      guard let flows = deadlines.next else { return denials.nextDeadline }
-      return denials.nextDeadline.map { min($0, flows) } ?? flows
+      var earliest = deadlines.next
+      for deadline in [denials.nextDeadline, own.nextDeadline] {
+        guard let deadline else { continue }
+        earliest = earliest.map { min($0, deadline) } ?? deadline
+      }
+      return earliest
     }
   }
 
   package mutating func deadlineReached(at now: Moment, into actions: inout [FlowAction]) {
     denials.deadlineReached(at: now.instant, into: &actions)
+    own.deadlineReached(at: now.instant, into: &actions)
     while let tuple = deadlines.pop(at: now.instant) {
       guard let flow = flows[tuple] else { continue }
       switch flow.phase {
@@ -129,7 +142,10 @@ package struct FlowTracker: Sendable {
   }
 
   /// Pending roll-ups become records: before the policy or the owner changes, and at a stop.
-  package mutating func flush(into actions: inout [FlowAction]) { denials.flush(into: &actions) }
+  package mutating func flush(into actions: inout [FlowAction]) {
+    denials.flush(into: &actions)
+    own.flush(into: &actions)
+  }
 
   /// Live flows in the order in which they began, for `GET /flows`.
   package func liveFlows() -> [LiveFlow] { flows.values.map(\.live).sorted { $0.session < $1.session } }
@@ -138,7 +154,8 @@ package struct FlowTracker: Sendable {
     _ event: ConntrackEvent, _ attribution: FlowAttribution, at now: Moment, into actions: inout [FlowAction]
   ) {
     switch attribution.verdict {
-    case .own, .local: return
+    case .local: return
+    case .own: return openOwn(event.original, attribution, at: now, into: &actions)
     case .allow, .inbound, .deny: break
     }
     let tuple = event.original
@@ -152,6 +169,16 @@ package struct FlowTracker: Sendable {
     } else {
       open(event, attribution, .seen, at: now, into: &actions)
     }
+  }
+
+  private mutating func openOwn(
+    _ tuple: FlowTuple, _ attribution: FlowAttribution, at now: Moment, into actions: inout [FlowAction]
+  ) {
+    sums.own += 1
+    let draft = FlowDraft(
+      stage: .open, session: nextSession(), tuple: tuple, attribution: attribution, startedAt: now.wall,
+      endedAt: now.wall)
+    own.observe(draft, at: now.instant, into: &actions)
   }
 
   private func isKnown(_ tuple: FlowTuple, identifier: UInt32) -> Bool {

@@ -13,7 +13,10 @@ struct FormerRecord {
   var kind: RecordKind
   var generatedAt: WallTime
   var hasPreviousBoot = false
+  /// Of a denial that counts many destinations the ports are 0.
   var tuple: FlowTuple?
+  /// It counts ports of an address, or many addresses, if its protocol has ports.
+  var isRolledUp = false
   var startedAt: WallTime?
   var endedAt: WallTime?
   var session: String
@@ -41,7 +44,9 @@ struct FormerRecord {
     name = members["DstFQDN"]
     names = members["SbxDstNames"]?.split(separator: ",").map(String.init) ?? []
     rule = members["NetworkRuleName"]
-    tuple = Self.tuple(members)
+    isRolledUp = kind == .flowDenied && members["DstPortNumber"] == nil && members["NetworkIcmpType"] == nil
+    // The daemon's own flows are opened and never closed.
+    if members["SbxOwnFlow"] == nil { tuple = Self.tuple(members, hasPorts: !isRolledUp) }
   }
 
   /// Whether it is plainly a record of a DNS query, the most frequent kind: reading it costs far more than this.
@@ -66,6 +71,8 @@ struct FormerRecord {
         let value = String(decoding: reader.text, as: UTF8.self)
         members[key] = value
         if key == kindName, !tellingKinds.contains(value) { return members }
+      } else if isNeeded, token == .bool(true) {
+        members[key] = "true"
       } else {
         try reader.skip(token)
       }
@@ -73,7 +80,7 @@ struct FormerRecord {
     return members
   }
 
-  private static func tuple(_ members: [String: String]) -> FlowTuple? {
+  private static func tuple(_ members: [String: String], hasPorts: Bool) -> FlowTuple? {
     guard let source = members["SrcIpAddr"].flatMap({ IPAddress($0) }),
       let destination = members["DstIpAddr"].flatMap({ IPAddress($0) }),
       let transport = members["NetworkProtocol"].flatMap(transport)
@@ -81,6 +88,7 @@ struct FormerRecord {
     func number<Number: FixedWidthInteger>(_ name: String) -> Number? { members[name].flatMap { Number($0) } }
     var ports: (source: UInt16, destination: UInt16) = (0, 0)
     switch transport {
+    case _ where !hasPorts: break
     case .tcp, .udp, .sctp:
       guard let from: UInt16 = number("SrcPortNumber"), let to: UInt16 = number("DstPortNumber") else { return nil }
       ports = (from, to)
@@ -116,5 +124,6 @@ struct FormerRecord {
       kindName, "TimeGenerated", "SbxPrevBootId", "EventStartTime", "EventEndTime", "EventCount", "NetworkSessionId",
       "NetworkDirection", "NetworkProtocol", "SrcIpAddr", "SrcPortNumber", "DstIpAddr", "DstPortNumber",
       "NetworkIcmpType", "NetworkIcmpCode", "DstFQDN", "SbxDstNames", "NetworkRuleName",
+      "SbxOwnFlow",
     ].map { Array($0.utf8) })
 }

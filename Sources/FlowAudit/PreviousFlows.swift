@@ -70,10 +70,17 @@ package struct PreviousFlows: Sendable {
 
   /// Whether a denial like this one is counted in a record of repeats that ended at `since` or later; each is taken once.
   mutating func takeRepeat(of tuple: FlowTuple, since: WallTime) -> Bool {
-    let target = Target(destination: tuple.asRecorded.destination, transport: tuple.transport)
-    guard let index = repeats[target]?.firstIndex(where: { $0.count > 0 && $0.endedAt >= since }) else { return false }
-    repeats[target]?[index].count -= 1
-    return true
+    let destination = tuple.asRecorded.destination
+    // A flood is counted by address, and then in one record for all.
+    for counted in [
+      destination, Endpoint(destination.address, 0), Endpoint(.unspecified(isIPv4: destination.address.isIPv4), 0),
+    ] {
+      let target = Target(destination: counted, transport: tuple.transport)
+      guard let index = repeats[target]?.firstIndex(where: { $0.count > 0 && $0.endedAt >= since }) else { continue }
+      repeats[target]?[index].count -= 1
+      return true
+    }
+    return false
   }
 
   /// Flows on record as open that nobody took, in the order of their records.
@@ -89,10 +96,13 @@ package struct PreviousFlows: Sendable {
     case .flowClose: state = .closed
     case .flowDenied:
       state = .denied
-      if record.count > 1, let endedAt = record.endedAt {
+      // The one that it shows is known by its tuple, unless it shows none.
+      let others = record.isRolledUp ? record.count : record.count - 1
+      if others > 0, let endedAt = record.endedAt {
         repeats[Target(destination: tuple.destination, transport: tuple.transport), default: []]
-          .append(Repeats(endedAt: endedAt, count: record.count - 1))
+          .append(Repeats(endedAt: endedAt, count: others))
       }
+      if record.isRolledUp { return }
     default: return
     }
     let attribution = FlowAttribution(

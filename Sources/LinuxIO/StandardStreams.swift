@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Timekeeping
 
@@ -13,7 +14,6 @@ package enum StandardStreams {
   /// All of `bytes`. `patience`: how long to wait for a reader that does not read, nil without end; then EAGAIN, with a
   /// part possibly written. A log line is not worth a stalled loop; an audit record is.
   package func write(_ bytes: [UInt8], patience: TimeSpan? = nil) throws(Errno) {
-    let number: Int32 = self == .output ? 1 : 2
     let deadline = patience.map { SystemTime.instant() + $0 }
     var done = 0
     while done < bytes.count {
@@ -33,6 +33,18 @@ package enum StandardStreams {
       }
       done += wrote ?? 0
     }
+  }
+
+  private var number: Int32 { self == .output ? 1 : 2 }
+
+  /// The corresponding C function is `isatty`.
+  package var isTerminal: Bool { isatty(number) == 1 }
+
+  /// Letters in a line and lines of the terminal; nil when it does not say. The corresponding C function is `ioctl` (TIOCGWINSZ).
+  package func terminalSize() -> (columns: Int, rows: Int)? {
+    let size = clinux_terminal_size(number)
+    guard size > 0 else { return nil }
+    return (Int(size & 0xffff), Int(size >> 16))
   }
 
   package func write(_ text: String, patience: TimeSpan? = nil) throws(Errno) {

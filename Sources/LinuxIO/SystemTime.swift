@@ -17,4 +17,10 @@ package enum SystemTime {
     unsafe clock_gettime(CLOCK_REALTIME, &time)
     return WallTime(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
   }
+
+  /// Blocks so long, or until a signal. For commands, never for the daemon. The corresponding C function is `nanosleep`.
+  package static func sleep(_ span: TimeSpan) {
+    var time = timespec(tv_sec: Int(span.nanoseconds / 1_000_000_000), tv_nsec: Int(span.nanoseconds % 1_000_000_000))
+    _ = unsafe nanosleep(&time, nil)
+  }
 }

@@ -62,11 +62,15 @@ extension HTTPResponse {
   }
 
   /// The answer to `GET /flows`, in the order given.
-  package static func flows(_ flows: some Sequence<FlowView>) -> HTTPResponse {
+  package static func flows(_ flows: some Sequence<FlowView>, denied: [DenialView] = []) -> HTTPResponse {
     .json { writer in
       writer.key("flows")
       writer.beginArray()
       for flow in flows { writer.flow(flow) }
+      writer.endArray()
+      writer.key("denied")
+      writer.beginArray()
+      for denial in denied { writer.denial(denial) }
       writer.endArray()
     }
   }
@@ -136,28 +140,73 @@ package struct OwnerView: Hashable, Sendable {
 
 /// One live flow, as `GET /flows` shows it.
 package struct FlowView: Hashable, Sendable {
+  /// `NetworkSessionId` of its records.
+  package var session: String
+  /// It came into the pod.
+  package var isInbound: Bool
   /// The name by which the workload learned the address; nil when it asked DNS for none.
   package var name: String?
+  /// Every name that leases the address.
+  package var names: [String]
+  package var source: Addressing.Endpoint
   package var destination: IPAddress
   package var port: UInt16
   package var transport: TransportProtocol
   package var bytesSent: UInt64
   package var bytesReceived: UInt64
+  package var packetsSent: UInt64
+  package var packetsReceived: UInt64
   /// The text of the rule that allowed it.
   package var rule: String
+  package var startedAt: WallTime
   package var age: TimeSpan
 
   package init(
-    name: String?, destination: IPAddress, port: UInt16, transport: TransportProtocol, bytesSent: UInt64,
-    bytesReceived: UInt64, rule: String, age: TimeSpan
+    session: String, isInbound: Bool = false, name: String?, names: [String] = [], source: Addressing.Endpoint,
+    destination: IPAddress, port: UInt16, transport: TransportProtocol, bytesSent: UInt64, bytesReceived: UInt64,
+    packetsSent: UInt64 = 0, packetsReceived: UInt64 = 0, rule: String, startedAt: WallTime, age: TimeSpan
   ) {
+    self.session = session
+    self.isInbound = isInbound
     self.name = name
+    self.names = names
+    self.source = source
     self.destination = destination
     self.port = port
     self.transport = transport
     self.bytesSent = bytesSent
     self.bytesReceived = bytesReceived
+    self.packetsSent = packetsSent
+    self.packetsReceived = packetsReceived
     self.rule = rule
+    self.startedAt = startedAt
+    self.age = age
+  }
+}
+
+/// What was denied, repeats in one, as `GET /flows` shows it.
+package struct DenialView: Hashable, Sendable {
+  /// Nil when no name is known.
+  package var name: String?
+  /// Nil for a name that was asked for.
+  package var destination: Addressing.Endpoint?
+  package var transport: TransportProtocol?
+  package var reason: String
+  package var rule: String?
+  package var count: UInt64
+  /// Since the last try.
+  package var age: TimeSpan
+
+  package init(
+    name: String?, destination: Addressing.Endpoint?, transport: TransportProtocol?, reason: String, rule: String?,
+    count: UInt64, age: TimeSpan
+  ) {
+    self.name = name
+    self.destination = destination
+    self.transport = transport
+    self.reason = reason
+    self.rule = rule
+    self.count = count
     self.age = age
   }
 }
@@ -195,10 +244,24 @@ package struct AuditView: Hashable, Sendable {
 extension JSONWriter {
   fileprivate mutating func flow(_ flow: FlowView) {
     beginObject()
+    key("session")
+    string(flow.session)
+    key("direction")
+    string(flow.isInbound ? "inbound" : "outbound")
+    key("verdict")
+    string("allow")
     if let name = flow.name {
       key("name")
       string(name)
     }
+    key("names")
+    beginArray()
+    for name in flow.names { string(name) }
+    endArray()
+    key("source")
+    string(flow.source.address.description)
+    key("sourcePort")
+    integer(flow.source.port)
     key("address")
     string(flow.destination.description)
     key("port")
@@ -209,10 +272,45 @@ extension JSONWriter {
     integer(flow.bytesSent)
     key("bytesReceived")
     integer(flow.bytesReceived)
+    key("packetsSent")
+    integer(flow.packetsSent)
+    key("packetsReceived")
+    integer(flow.packetsReceived)
     key("rule")
     string(flow.rule)
+    key("startedAt")
+    string(flow.startedAt.description)
     key("ageSeconds")
     integer(flow.age.seconds)
+    endObject()
+  }
+
+  fileprivate mutating func denial(_ denial: DenialView) {
+    beginObject()
+    key("verdict")
+    string("deny")
+    if let name = denial.name {
+      key("name")
+      string(name)
+    }
+    if let destination = denial.destination {
+      key("address")
+      string(destination.address.description)
+      key("port")
+      integer(destination.port)
+    }
+    key("protocol")
+    string(denial.transport?.description ?? "dns")
+    key("reason")
+    string(denial.reason)
+    if let rule = denial.rule {
+      key("rule")
+      string(rule)
+    }
+    key("count")
+    integer(denial.count)
+    key("ageSeconds")
+    integer(denial.age.seconds)
     endObject()
   }
 }

@@ -38,6 +38,8 @@ struct AuditLine: Sendable {
   let isInbound: Bool
   /// Lived already at the start of its boot.
   let isAdopted: Bool
+  /// The daemon's own.
+  let isOwn: Bool
   /// `SbxPrevBootId` and `SbxPrevLastSeq`.
   let previous: (boot: String, last: UInt64?)?
   let dropped: Dropped?
@@ -77,6 +79,7 @@ struct AuditLine: Sendable {
     count = try number("EventCount") ?? 1
     isInbound = members["NetworkDirection"]?.text == "Inbound"
     isAdopted = members["Origin"]?.text == "Adopted"
+    isOwn = members["SbxOwnFlow"]?.text == "true"
     let last = try number("SbxPrevLastSeq")
     previous = members["SbxPrevBootId"].map { ($0.text, last) }
     guard kind == .recordsDropped else {
@@ -113,6 +116,7 @@ struct AuditLine: Sendable {
         guard token == .key else { continue }
         let name = needed[reader.text]
         let value = try reader.next()
+        if name == "SbxOwnFlow", value == .bool(true) { members[name ?? ""] = Value(text: "true", isText: false) }
         guard let name, reader.depth == (name == "Origin" ? 2 : 1), value == .string || value == .number else {
           // The members of an object are looked at like its own; nothing of a list is needed.
           if value == .beginArray { try reader.skip(value) }
@@ -128,7 +132,8 @@ struct AuditLine: Sendable {
   private static let needed: [[UInt8]: String] = Dictionary(
     uniqueKeysWithValues: [
       "SbxSeq", "SbxBootId", "SbxSandboxId", "SbxRecordKind", "EventOriginalUid", "EventCount", "NetworkDirection",
-      "Origin", "SbxPrevBootId", "SbxPrevLastSeq", "SbxDroppedFromSeq", "SbxDroppedToSeq", "SbxDroppedCount",
+      "Origin", "SbxOwnFlow", "SbxPrevBootId", "SbxPrevLastSeq", "SbxDroppedFromSeq", "SbxDroppedToSeq",
+      "SbxDroppedCount",
       "SbxDroppedBootId", "EventOriginalResultDetails",
     ].map { (Array($0.utf8), $0) })
 }

@@ -92,7 +92,7 @@ extension BootReport {
       lines.append("  not provable, their predecessor is gone: \(unproved) (\(unproved.count))")
     }
     lines.append(
-      "  flows: \(sums.allowed) allowed, \(sums.denied) denied, \(sums.inbound) inbound, \(sums.adopted) taken over, \(sums.closed) ended; queries: \(sums.queriesAllowed) allowed, \(sums.queriesDenied) denied"
+      "  flows: \(sums.allowed) allowed, \(sums.denied) denied, \(sums.inbound) inbound, \(sums.own) the sidecar's own, \(sums.adopted) taken over, \(sums.closed) ended; queries: \(sums.queriesAllowed) allowed, \(sums.queriesDenied) denied"
     )
     return lines
   }
@@ -153,7 +153,8 @@ extension BootReport {
     writer.key("flows")
     writer.beginObject()
     for (name, count) in [
-      ("allowed", sums.allowed), ("denied", sums.denied), ("inbound", sums.inbound), ("adopted", sums.adopted),
+      ("allowed", sums.allowed), ("denied", sums.denied), ("inbound", sums.inbound), ("own", sums.own),
+      ("adopted", sums.adopted),
       ("ended", sums.closed),
     ] {
       writer.key(name)

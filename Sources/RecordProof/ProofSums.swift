@@ -3,12 +3,12 @@ import FlowAudit
 /// What the records count, each once: an attempt or a query that a roll-up counts counts as many.
 package struct ProofSums: Hashable, Sendable {
   enum Column: UInt8, Hashable, Sendable {
-    case allowed, adopted, inbound, denied, closed, queriesAllowed, queriesDenied
+    case allowed, adopted, inbound, own, denied, closed, queriesAllowed, queriesDenied
 
     /// Nil when the line counts nothing.
     init?(_ line: AuditLine) {
       switch line.kind {
-      case .flowOpen: self = line.isAdopted ? .adopted : line.isInbound ? .inbound : .allowed
+      case .flowOpen: self = line.isOwn ? .own : line.isAdopted ? .adopted : line.isInbound ? .inbound : .allowed
       case .flowDenied: self = .denied
       case .flowClose: self = .closed
       case .dnsAllowed: self = .queriesAllowed
@@ -24,6 +24,8 @@ package struct ProofSums: Hashable, Sendable {
   package var adopted: UInt64 = 0
   /// Flows into the pod.
   package var inbound: UInt64 = 0
+  /// The daemon's own flows.
+  package var own: UInt64 = 0
   /// Attempts that were denied.
   package var denied: UInt64 = 0
   /// Flows that ended (`FlowClose`).
@@ -38,6 +40,7 @@ package struct ProofSums: Hashable, Sendable {
     case .allowed: allowed &+= count
     case .adopted: adopted &+= count
     case .inbound: inbound &+= count
+    case .own: own &+= count
     case .denied: denied &+= count
     case .closed: closed &+= count
     case .queriesAllowed: queriesAllowed &+= count

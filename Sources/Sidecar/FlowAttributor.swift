@@ -16,7 +16,7 @@ struct FlowAttributor {
     let destination = event.original.destination.address
     switch event.mark {
     case 0, FlowMark.steeredDNS: return FlowAttribution(.local)
-    case FlowMark.own: return FlowAttribution(.own)
+    case FlowMark.own: return FlowAttribution(.own, rule: "the sidecar's own traffic")
     case FlowMark.ingress: return FlowAttribution(.inbound)
     case FlowMark.deniedAPI:
       return FlowAttribution(.deny(.ruleDeny), rule: "the control API is closed to the workload", isTampering: true)

@@ -44,18 +44,33 @@ extension SidecarMachine {
         policyInForce.explain(target, port: port, transport: transport, at: now.wall), of: target, port: port,
         transport: transport)
     case .readOwner: .owner(ownerView)
-    case .readFlows: .flows(tracker.liveFlows().map { view(of: $0, at: now) })
+    case .readFlows: readFlows(at: now)
     case .readAudit: .audit(auditView(at: now))
     case .change, .bindOwner: .refusal(500, "a change was routed as a reading", form: form)
     }
   }
 
+  /// As last read; the kernel is asked for the next look, so that whoever looks each second sees counters a second old.
+  private mutating func readFlows(at now: Moment) -> HTTPResponse {
+    for case .readCounters(let tuple, let identifier) in tracker.countersToRead() {
+      emit(.readCounters(tuple, identifier: identifier))
+    }
+    let denied = recentDenials.lines.reversed().map {
+      DenialView(
+        name: $0.name, destination: $0.destination, transport: $0.transport, reason: $0.reason, rule: $0.rule,
+        count: $0.count, age: now.instant - $0.lastAt.instant)
+    }
+    return .flows(tracker.liveFlows().map { view(of: $0, at: now) }, denied: denied)
+  }
+
   private func view(of flow: LiveFlow, at now: Moment) -> FlowView {
     FlowView(
-      name: flow.attribution.name, destination: flow.tuple.destination.address, port: flow.tuple.destination.port,
-      transport: flow.tuple.transport, bytesSent: flow.counters?.sentBytes ?? 0,
-      bytesReceived: flow.counters?.receivedBytes ?? 0, rule: flow.attribution.rule ?? "",
-      age: now.instant - flow.startedAt.instant)
+      session: "\(audit.bootID)-f\(flow.session)", isInbound: flow.attribution.verdict == .inbound,
+      name: flow.attribution.name, names: flow.attribution.names, source: flow.tuple.source,
+      destination: flow.tuple.destination.address, port: flow.tuple.destination.port, transport: flow.tuple.transport,
+      bytesSent: flow.counters?.sentBytes ?? 0, bytesReceived: flow.counters?.receivedBytes ?? 0,
+      packetsSent: flow.counters?.sentPackets ?? 0, packetsReceived: flow.counters?.receivedPackets ?? 0,
+      rule: flow.attribution.rule ?? "", startedAt: flow.startedAt.wall, age: now.instant - flow.startedAt.instant)
   }
 
   private func auditView(at now: Moment) -> AuditView {

@@ -23,7 +23,9 @@ extension SidecarMachine {
   ) {
     for action in actions {
       switch action {
-      case .record(let draft): record(draft, at: now, using: &generator)
+      case .record(let draft):
+        recentDenials.observe(draft, at: now)
+        record(draft, at: now, using: &generator)
       case .readCounters(let tuple, let identifier): emit(.readCounters(tuple, identifier: identifier))
       case .flowEnded(let mark): firewall.flowClosed(mark, at: now)
       }

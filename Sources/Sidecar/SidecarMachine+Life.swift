@@ -153,6 +153,7 @@ extension SidecarMachine {
     perform(actions, at: now, using: &generator)
     var drafts: [QueryDraft] = []
     queries.deadlineReached(at: now.instant, into: &drafts)
+    for draft in drafts { recentDenials.observe(draft, at: now) }
     for draft in drafts { stage(audit.seal(draft, at: now.wall, using: &generator)) }
     perform(spool.deadlineReached(at: now), at: now, using: &generator)
     let before = forwarder.status

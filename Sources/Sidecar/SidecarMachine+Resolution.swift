@@ -101,8 +101,13 @@ extension SidecarMachine {
         facts.name.registrableDomain.appendText(to: &domain)
         return domain
       }, into: &ended)
-    for index in ended.indices { stage(audit.seal(ended[index], at: now.wall, using: &generator)) }
-    if isNew { stage(audit.seal(draft, at: now.wall, using: &generator)) }
+    for index in ended.indices {
+      recentDenials.observe(ended[index], at: now)
+      stage(audit.seal(ended[index], at: now.wall, using: &generator))
+    }
+    guard isNew else { return }
+    recentDenials.observe(draft, at: now)
+    stage(audit.seal(draft, at: now.wall, using: &generator))
   }
 }
 

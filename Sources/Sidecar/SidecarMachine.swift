@@ -34,6 +34,7 @@ package struct SidecarMachine: Sendable {
   var firewall: Firewall
   var tracker = FlowTracker()
   var queries = QueryRollup()
+  var recentDenials = RecentDenials()
   var audit: AuditLog
   var spool: Spool
   var forwarder: Forwarder

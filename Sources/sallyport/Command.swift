@@ -1,6 +1,6 @@
 /// The commands by name.
 enum Command: String, CaseIterable {
-  case run, check, explain, doctor, inject, owner, verify, version
+  case run, check, explain, doctor, inject, owner, verify, top, version
 
   private static let help = """
     sallyport: lets a sandbox out only where its policy says, and keeps the record of it.
@@ -17,6 +17,8 @@ enum Command: String, CaseIterable {
                                  proves that audit records are complete, or shows what is missing
       sallyport owner keys|sign|verify
                                  tokens that bind a sandbox's owner
+      sallyport top [--api ADDRESS:PORT] [--interval SECONDS] [--count N] [--json]
+                                 live flows, and what was denied
       sallyport version          version, build, kernel features wanted
 
     Each of them explains itself with --help.
@@ -59,6 +61,7 @@ enum Command: String, CaseIterable {
     case .inject: try InjectCommand.run(words)
     case .verify: try VerifyCommand.run(words)
     case .owner: try OwnerCommand.run(words)
+    case .top: try TopCommand.run(words)
     case .version: try VersionCommand.run(words)
     }
   }
@@ -72,6 +75,7 @@ enum Command: String, CaseIterable {
     case .inject: InjectCommand.help
     case .verify: VerifyCommand.help
     case .owner: OwnerCommand.help
+    case .top: TopCommand.help
     case .version: VersionCommand.help
     }
   }

@@ -37,7 +37,7 @@ class CommandLine(unittest.TestCase):
         self.assertIn("map with timeouts", result.stdout)
 
     def test_every_command_explains_itself(self):
-        for arguments in (["--help"], ["-h"], ["run", "--help"], ["check", "--help"], ["explain", "--help"], ["verify", "--help"], ["version", "--help"], ["run", "--config", "x", "--help"]):
+        for arguments in (["--help"], ["-h"], ["run", "--help"], ["check", "--help"], ["explain", "--help"], ["verify", "--help"], ["top", "--help"], ["version", "--help"], ["run", "--config", "x", "--help"]):
             result = self.sallyport(*arguments)
             self.assertEqual((result.returncode, result.stderr), (0, ""), arguments)
             self.assertIn("sallyport", result.stdout)
@@ -45,7 +45,7 @@ class CommandLine(unittest.TestCase):
     def test_what_is_not_known_is_refused_and_points_to_help(self):
         policy = self.file("good.json", GOOD)
         for arguments, word in (
-            ([], "command"), (["fly"], "fly"), (["--fly"], "--fly"), (["doctor"], "doctor"), (["verify"], "FILE"),
+            ([], "command"), (["fly"], "fly"), (["--fly"], "--fly"), (["doctor", "x"], "x"), (["verify"], "FILE"),
             (["version", "x"], "x"), (["version", "--json"], "--json"), (["run", "now"], "now"), (["run", "--confg", "x"], "--confg"),
             (["run", "--config"], "--config"), (["run", "--config", "a", "--config", "b"], "twice"),
             (["run", "--print-configuration=yes"], "--print-configuration"), (["check"], "FILE"), (["check", "--all", policy], "--all"),

@@ -134,8 +134,42 @@ private func stages(_ actions: [FlowAction]) -> [FlowDraft.Stage] { records(acti
     #expect(records(actions).last?.counters?.sentBytes == 2)
   }
 
-  @Test(arguments: [FlowAttribution.Verdict.own, .local])
-  func whatIsNotTheWorkloadsLeavesNoRecord(_ verdict: FlowAttribution.Verdict) throws {
+  @Test func theDaemonsOwnFlowsAreCountedByDestination() throws {
+    var tracker = FlowTracker()
+    var actions: [FlowAction] = []
+    for index in 0..<40 {
+      for destination in ["203.0.113.10:443", "203.0.113.11:53"] {
+        let flow = event(.new, try tuple("10.1.2.3:\(1_000 + index)", destination), id: UInt32(index + 1))
+        tracker.observe(flow, attribution: FlowAttribution(.own), at: moment(Int64(index)), into: &actions)
+        tracker.observe(
+          event(.destroy, flow.original, id: UInt32(index + 1)), attribution: nil, at: moment(Int64(index)),
+          into: &actions)
+      }
+    }
+    #expect(records(actions).map(\.count) == [1, 1])
+    tracker.deadlineReached(at: moment(3_600_000), into: &actions)
+    #expect(records(actions).map(\.count) == [1, 1, 39, 39])
+    #expect(tracker.sums.own == 80 && tracker.sums.allowed == 0 && tracker.liveCount == 0)
+  }
+
+  @Test func flowsToEverNewDestinationsOfTheDaemonStayBounded() throws {
+    var own = OwnFlows()
+    var actions: [FlowAction] = []
+    for index in 0..<1_000 {
+      for _ in 0..<2 {
+        let draft = FlowDraft(
+          stage: .open, session: 1, tuple: try tuple("10.1.2.3:1", "203.0.113.1:\(1 + index)"),
+          attribution: FlowAttribution(.own), startedAt: epoch, endedAt: epoch)
+        own.observe(draft, at: moment(Int64(index)).instant, into: &actions)
+      }
+    }
+    own.flush(into: &actions)
+    #expect(records(actions).reduce(0) { $0 + $1.count } == 2_000)
+    #expect(own.nextDeadline == nil)
+  }
+
+  @Test(arguments: [FlowAttribution.Verdict.local])
+  func whatStaysInThePodLeavesNoRecord(_ verdict: FlowAttribution.Verdict) throws {
     var tracker = FlowTracker()
     var actions: [FlowAction] = []
     let target = try tuple()

@@ -1,4 +1,5 @@
 import Addressing
+import JSONText
 import Testing
 import Timekeeping
 
@@ -112,5 +113,74 @@ import Timekeeping
     #expect(drafts.reduce(0) { $0 + $1.count } == 500)
     #expect(records(actions).reduce(0) { $0 + $1.count } == 500)
     #expect(records(actions).count < 500)
+  }
+
+  private func denial(_ destination: String, at index: Int) throws -> FlowDraft {
+    FlowDraft(
+      stage: .denied(.defaultDeny), session: 1, tuple: try tuple("10.1.2.3:\(1_024 + index % 60_000)", destination),
+      attribution: FlowAttribution(.deny(.defaultDeny), name: "a.test", rule: "default"),
+      startedAt: moment(Int64(index)).wall, endedAt: moment(Int64(index)).wall)
+  }
+
+  @Test func aScanOfEveryPortStaysBoundedAndEveryPortIsCounted() throws {
+    var rollup = DenialRollup()
+    var actions: [FlowAction] = []
+    for port in 1...65_535 {
+      // Within one window, as fast as a scanner is.
+      rollup.observe(
+        try denial("203.0.113.9:\(port)", at: port / 10), at: moment(Int64(port / 10)).instant, into: &actions)
+    }
+    rollup.flush(into: &actions)
+    let drafts = records(actions)
+    #expect(drafts.reduce(0) { $0 + $1.count } == 65_535)
+    #expect(drafts.count == DenialRollup.destinationsMax + 1)
+    let rest = try #require(drafts.last)
+    #expect(rest.rollup == .ports && rest.count == 65_535 - DenialRollup.destinationsMax)
+    #expect(rest.tuple.destination == Endpoint(try endpoint("203.0.113.9:1").address, 0))
+    #expect(rest.startedAt == moment(51).wall && rest.attribution.name == "a.test")
+  }
+
+  @Test func aScanOfEverNewAddressesStaysBoundedAndEveryOneIsCounted() throws {
+    var rollup = DenialRollup()
+    var actions: [FlowAction] = []
+    for index in 0..<20_000 {
+      let address = "10.9.\(index / 250).\(1 + index % 250):443"
+      rollup.observe(try denial(address, at: 0), at: moment(0).instant, into: &actions)
+    }
+    rollup.flush(into: &actions)
+    let drafts = records(actions)
+    #expect(drafts.reduce(0) { $0 + $1.count } == 20_000)
+    #expect(drafts.count == 2 * DenialRollup.destinationsMax + 1)
+    let rest = try #require(drafts.first { $0.rollup == .addresses })
+    #expect(rest.tuple.destination == Endpoint(.unspecified(isIPv4: true), 0) && rest.attribution.name == nil)
+  }
+
+  @Test func theFirstDestinationsOfTheNextWindowStandForThemselvesAgain() throws {
+    var rollup = DenialRollup()
+    var actions: [FlowAction] = []
+    for port in 1...1_000 {
+      rollup.observe(try denial("203.0.113.9:\(port)", at: 0), at: moment(0).instant, into: &actions)
+    }
+    rollup.observe(try denial("203.0.113.9:2000", at: 10_001), at: moment(10_001).instant, into: &actions)
+    let drafts = records(actions)
+    #expect(drafts.last?.rollup == nil && drafts.last?.tuple.destination.port == 2_000)
+    #expect(drafts.reduce(0) { $0 + $1.count } == 1_001)
+  }
+
+  @Test func aRolledUpDenialHasNoPortsAndSaysWhatItCounts() throws {
+    var log = makeLog(unboundContext)
+    var generator = SeededGenerator(seed: 9)
+    var draft = try denial("203.0.113.9:7", at: 0)
+    draft.rollup = .ports
+    draft.count = 60_000
+    let bytes = log.seal(draft, at: epoch, using: &generator).bytes
+    let record = try JSONValue.parse(bytes)
+    #expect(record["DstPortNumber"] == nil && record["SrcPortNumber"] == nil)
+    #expect(record["AdditionalFields"]?["RolledUp"]?.string == "ports of this address")
+    #expect(record["EventCount"]?.integer == 60_000)
+    // A start after a crash finds a denied entry of the kernel counted in it.
+    var previous = PreviousFlows(records: [bytes])
+    #expect(previous.takeRepeat(of: try tuple("10.1.2.3:5", "203.0.113.9:80"), since: epoch))
+    #expect(!previous.takeRepeat(of: try tuple("10.1.2.3:5", "203.0.113.8:80"), since: epoch))
   }
 }

@@ -94,12 +94,27 @@ import Timekeeping
         == "{\"state\":\"bound\",\"required\":false,\"tenantId\":\"t\",\"objectId\":\"o\",\"bindingId\":\"i\",\"source\":\"static\",\"boundAt\":\"1970-01-01T00:00:00.000000Z\"}\n"
     )
     let flow = FlowView(
-      name: "a.test", destination: .v4(IPv4Address(192, 0, 2, 1)), port: 443, transport: .tcp, bytesSent: 1,
-      bytesReceived: 2, rule: "allow a.test", age: .seconds(3))
+      session: "b-f1", name: "a.test", names: ["a.test", "b.test"],
+      source: Endpoint(.v4(IPv4Address(10, 0, 0, 2)), 40_000), destination: .v4(IPv4Address(192, 0, 2, 1)), port: 443,
+      transport: .tcp, bytesSent: 1, bytesReceived: 2, packetsSent: 3, packetsReceived: 4, rule: "allow a.test",
+      startedAt: WallTime(microseconds: 0), age: .seconds(3))
+    let denials = [
+      DenialView(
+        name: nil, destination: Endpoint(.v4(IPv4Address(192, 0, 2, 9)), 22), transport: .tcp, reason: "DEFAULT_DENY",
+        rule: "default", count: 7, age: .seconds(1)),
+      DenialView(
+        name: "evil.test", destination: nil, transport: nil, reason: "RULE_DENY", rule: nil, count: 1,
+        age: .seconds(2)),
+    ]
     #expect(
-      HTTPResponse.flows([flow]).bodyText
-        == "{\"flows\":[{\"name\":\"a.test\",\"address\":\"192.0.2.1\",\"port\":443,\"protocol\":\"tcp\",\"bytesSent\":1,"
-        + "\"bytesReceived\":2,\"rule\":\"allow a.test\",\"ageSeconds\":3}]}\n")
+      HTTPResponse.flows([flow], denied: denials).bodyText
+        == "{\"flows\":[{\"session\":\"b-f1\",\"direction\":\"outbound\",\"verdict\":\"allow\",\"name\":\"a.test\","
+        + "\"names\":[\"a.test\",\"b.test\"],\"source\":\"10.0.0.2\",\"sourcePort\":40000,\"address\":\"192.0.2.1\",\"port\":443,"
+        + "\"protocol\":\"tcp\",\"bytesSent\":1,\"bytesReceived\":2,\"packetsSent\":3,\"packetsReceived\":4,"
+        + "\"rule\":\"allow a.test\",\"startedAt\":\"1970-01-01T00:00:00.000000Z\",\"ageSeconds\":3}],\"denied\":["
+        + "{\"verdict\":\"deny\",\"address\":\"192.0.2.9\",\"port\":22,\"protocol\":\"tcp\",\"reason\":\"DEFAULT_DENY\","
+        + "\"rule\":\"default\",\"count\":7,\"ageSeconds\":1},{\"verdict\":\"deny\",\"name\":\"evil.test\",\"protocol\":\"dns\","
+        + "\"reason\":\"RULE_DENY\",\"count\":1,\"ageSeconds\":2}]}\n")
     let audit = AuditView(
       bootIdentifier: "b", sequence: 9, spoolRecords: 2, spoolBytes: 800, oldestUnacknowledged: nil,
       droppedRecords: 0, delivery: "delivering")

@@ -47,6 +47,8 @@ int clinux_ignore_pipe_signal(void);
 
 // Files
 int clinux_temporary_file(const char *folder);
+// `rows << 16 | columns` of a terminal; 0 or less when it does not say.
+int clinux_terminal_size(int descriptor);
 
 // Sockets; `type` is CLINUX_DATAGRAM or CLINUX_STREAM
 enum { CLINUX_DATAGRAM = 1, CLINUX_STREAM = 2 };
