@@ -193,7 +193,7 @@ package struct AuditView: Hashable, Sendable {
 }
 
 extension JSONWriter {
-  fileprivate mutating func flow(_ flow: FlowView) {
+  mutating func flow(_ flow: FlowView) {
     beginObject()
     if let name = flow.name {
       key("name")
