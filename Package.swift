@@ -100,6 +100,11 @@ let package = Package(
         "OwnerIdentity", "PolicyAPI", "Sidecar", "Spool", "Timekeeping",
       ], path: "Tests/Simulation", swiftSettings: settings),
 
+    // What the benchmark times inside one process. Never shipped.
+    .executableTarget(
+      name: "policy-benchmark", dependencies: ["DNSWire", "EgressPolicy", "LinuxIO", "Timekeeping"],
+      path: "Tests/Benchmarks/Policy", swiftSettings: settings),
+
     // Tests, in the same order.
     tests("AddressingTests", ["Addressing"]),
     tests("TimekeepingTests", ["Timekeeping"]),

@@ -58,6 +58,8 @@ package struct Configuration: Sendable {
   package var apiListen: [Endpoint] = []
   /// `SALLYPORT_API_TOKEN` or `_FILE`; nil refuses every change. Secret.
   package var apiToken: Secret?
+  /// `SALLYPORT_API_TLS_CERT_FILE`, `_KEY_FILE`, `_CLIENT_CA_FILE`; nil: plain HTTP.
+  package var apiIdentity: ServerIdentity?
   /// `SALLYPORT_MAX_RULES`, 4,096; nil (`0`) is no limit.
   package var rulesMax: Int? = 4_096
   /// `SALLYPORT_OWNER`.

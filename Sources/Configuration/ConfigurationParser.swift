@@ -106,6 +106,9 @@ extension Configuration {
     reader.enter("SALLYPORT_POLICY_FILE", source?.value ?? "", from: source)
     alwaysDirectory = reader.readPath("SALLYPORT_ALWAYS_DIR", default: alwaysDirectory)
     mode = reader.readChoice("SALLYPORT_MODE", default: mode)
+    if mode == .observe {
+      reader.notice("SALLYPORT_MODE=observe: nothing is blocked; records say what would have been")
+    }
     rulesMax = reader.read("SALLYPORT_MAX_RULES", default: rulesMax, show: { String($0 ?? 0) }) {
       given throws(Refusal) in
       let count = try SettingParsing.count(given.value, in: 0...1_000_000)
@@ -192,6 +195,17 @@ extension Configuration {
       return try SettingParsing.endpoints(isBare ? "0.0.0.0\(given.value)" : given.value)
     }
     apiToken = reader.readSecret("SALLYPORT_API_TOKEN")
+    let certificate = reader.readOptionalText("SALLYPORT_API_TLS_CERT_FILE")
+    let key = reader.readOptionalText("SALLYPORT_API_TLS_KEY_FILE")
+    let clients = reader.readOptionalText("SALLYPORT_API_TLS_CLIENT_CA_FILE")
+    if let certificate, let key {
+      apiIdentity = ServerIdentity(certificateFile: certificate, keyFile: key, clientCAFile: clients)
+    } else {
+      for name in ["SALLYPORT_API_TLS_CERT_FILE", "SALLYPORT_API_TLS_KEY_FILE", "SALLYPORT_API_TLS_CLIENT_CA_FILE"] {
+        guard let given = reader.raw(name) else { continue }
+        reader.refuse(given, "SALLYPORT_API_TLS_CERT_FILE and SALLYPORT_API_TLS_KEY_FILE are given together")
+      }
+    }
     if apiToken == nil { reader.notice("SALLYPORT_API_TOKEN is not given: the control API refuses every change") }
   }
 

@@ -8,14 +8,13 @@ package enum SettingTable {
       "SALLYPORT_POLICY", .text, "", "the first policy as JSON; none denies everything",
       openSandbox: "OPENSANDBOX_EGRESS_RULES"),
     Setting(
-      "SALLYPORT_POLICY_FILE", .path, "", "the first policy as a file, read at the start",
+      "SALLYPORT_POLICY_FILE", .path, "", "the policy as a file, read again when it changes",
       openSandbox: "OPENSANDBOX_EGRESS_POLICY_FILE"),
     Setting(
       "SALLYPORT_ALWAYS_DIR", .path, "/var/egress/rules",
-      "directory of allow.always, deny.always and log_skip.always, read at the start"),
+      "directory of allow.always, deny.always and log_skip.always, read again when they change"),
     Setting(
-      "SALLYPORT_MODE", .choice, "enforce", "enforce, or observe: nothing is blocked",
-      noEffectYet: "observe comes with observe mode; until then everything is enforced"),
+      "SALLYPORT_MODE", .choice, "enforce", "enforce, or observe: nothing is blocked, records say what would have been"),
     Setting(
       "SALLYPORT_MAX_RULES", .count, "4096", "most rules of a policy; 0 is no limit",
       openSandbox: "OPENSANDBOX_EGRESS_MAX_RULES"),
@@ -57,6 +56,11 @@ package enum SettingTable {
     Setting(
       "SALLYPORT_API_TOKEN", .secret, "", "without it the API refuses every change",
       openSandbox: "OPENSANDBOX_EGRESS_TOKEN"),
+    Setting("SALLYPORT_API_TLS_CERT_FILE", .path, "", "certificate chain of the control API, PEM; none: plain HTTP"),
+    Setting("SALLYPORT_API_TLS_KEY_FILE", .path, "", "its key, PEM; read again with it when either changes"),
+    Setting(
+      "SALLYPORT_API_TLS_CLIENT_CA_FILE", .path, "",
+      "clients must present a certificate of these roots too; probes and scrapers need none"),
   ]
 
   private static let owner = [
@@ -135,11 +139,9 @@ package enum SettingTable {
       "OPENSANDBOX_EGRESS_DENY_WEBHOOK", .secret, "", "told of each denied name",
       noEffectYet: "comes with the deny webhook; denials are in the audit records"),
     Setting(
-      "OPENSANDBOX_EGRESS_BLOCK_DOH_443", .choice, "false", "denies DNS over HTTPS",
-      noEffectYet: "comes with DNS-over-HTTPS blocking; deny its addresses by rules until then"),
-    Setting(
-      "OPENSANDBOX_EGRESS_DOH_BLOCKLIST", .list, "", "addresses of DNS over HTTPS",
-      noEffectYet: "comes with DNS-over-HTTPS blocking; deny its addresses by rules until then"),
+      "OPENSANDBOX_EGRESS_BLOCK_DOH_443", .choice, "false",
+      "denies port 443, TCP and UDP, of the addresses below, or of every address without them"),
+    Setting("OPENSANDBOX_EGRESS_DOH_BLOCKLIST", .list, "", "addresses and blocks of DNS over HTTPS"),
   ]
 
   /// By name.

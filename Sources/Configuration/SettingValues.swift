@@ -57,6 +57,16 @@ package struct UpstreamResolver: Hashable, Sendable, CustomStringConvertible {
   package var description: String { serverName.map { "tls://\(endpoint)#\($0)" } ?? endpoint.description }
 }
 
+/// The files by which the control API proves who it is.
+package struct ServerIdentity: Hashable, Sendable {
+  /// The chain, PEM.
+  package var certificateFile: String
+  /// PEM.
+  package var keyFile: String
+  /// Whose certificates clients must present, PEM; nil: they need none.
+  package var clientCAFile: String?
+}
+
 /// `SALLYPORT_AUDIT_FAIL`: what happens when the spool is full.
 package enum AuditFail: String, Hashable, Sendable, CaseIterable { case closed, open }
 

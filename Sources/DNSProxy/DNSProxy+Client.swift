@@ -54,7 +54,7 @@ extension DNSProxy {
       return nil
     }
     let decision = decide(asking, policy, gate, at: now)
-    guard isPassed(decision, gate) else {
+    guard isPassed(decision) else {
       deny(asking, decision, gate, at: now)
       return nil
     }
@@ -121,10 +121,8 @@ extension DNSProxy {
     return Decision(isAllowed: decision.isAllowed, rule: decision.rule, reason: reason)
   }
 
-  /// Whether the query goes on: allowed, or only observed. A closed gate holds in either mode.
-  func isPassed(_ decision: Decision, _ gate: DNSGate) -> Bool {
-    decision.isAllowed || settings.isObserving && gate == .open
-  }
+  /// Whether the query goes on: allowed, or only observed.
+  func isPassed(_ decision: Decision) -> Bool { decision.isAllowed || settings.isObserving }
 
   /// NXDOMAIN (or what was configured) without authority, and why.
   mutating func deny(_ asking: Asking, _ decision: Decision, _ gate: DNSGate, at now: Moment) {

@@ -21,7 +21,10 @@ extension DNSProxy {
     }
     if let withheld = firstWithheld(answer.addresses, asking.name, policy, at: now) {
       counters.withheld += 1
-      ready.decision = Decision(isAllowed: false, rule: withheld.rule, reason: withheld.reason)
+      // A name that was denied already, and only observed, keeps its own reason.
+      if decision.isAllowed {
+        ready.decision = Decision(isAllowed: false, rule: withheld.rule, reason: withheld.reason)
+      }
       guard settings.isObserving else {
         withhold(ready, withheld, at: now)
         return

@@ -236,7 +236,7 @@ extension DNSProxy {
   ) -> Bool {
     guard !transaction.asking.isDaemon else { return true }
     let decision = decide(transaction.asking, policy, gate, at: now)
-    if isPassed(decision, gate) { return true }
+    if isPassed(decision) { return true }
     release(transaction)
     deny(transaction.asking, decision, gate, at: now)
     return false
@@ -249,7 +249,7 @@ extension DNSProxy {
       let decision = decide(asking, policy, gate, at: now)
       let stale = cache.staleAnswer(
         asking.name, asking.type, asking.cacheVariant, isKnownToFail: false, at: now.instant)
-      if asking.isClient, isPassed(decision, gate), let stale {
+      if asking.isClient, isPassed(decision), let stale {
         giveStale(stale, to: asking, decision, policy, at: now)
         return
       }

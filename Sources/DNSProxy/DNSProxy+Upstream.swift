@@ -18,7 +18,7 @@ extension DNSProxy {
     var decision = Decision(isAllowed: true)
     if !transaction.asking.isDaemon {
       decision = decide(transaction.asking, policy, gate, at: now)
-      guard isPassed(decision, gate) else {
+      guard isPassed(decision) else {
         release(transaction)
         deny(transaction.asking, decision, gate, at: now)
         return

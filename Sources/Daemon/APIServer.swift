@@ -1,8 +1,10 @@
 import Addressing
+import Configuration
 import HTTPWire
 import LinuxIO
 import PolicyAPI
 import Timekeeping
+import Transport
 
 /// The control API's connections. Slow clients are cut, and make room for others, so that none can hold a place for ever.
 final class APIServer {
@@ -39,18 +41,42 @@ final class APIServer {
   private let poll: EventPoll
   private let api: PolicyAPI
   private let limits: HTTPLimits
+  private let identity: ServerIdentity?
+  private let log: Log
+  /// What new connections are secured with; nil: they are not.
+  private var tls: TLSServerContext?
   private var ports: [ListeningPort] = []
   private var clients: [UInt64: Client] = [:]
   private var nextClient: UInt64 = 1
   /// Clients that sent ahead: their next request's turn is the next turn, so that a thousand requests in one packet do not keep names from being answered.
   private var sentAhead: [UInt64] = []
 
-  init(_ endpoints: [Endpoint], _ settings: PolicyAPISettings, _ poll: EventPoll, _ log: Log) throws(Errno) {
+  /// `identity` with `tls`: the files, and what was made of them.
+  init(
+    _ endpoints: [Endpoint], _ settings: PolicyAPISettings, identity: ServerIdentity?, tls: TLSServerContext?,
+    _ poll: EventPoll, _ log: Log
+  ) throws(Errno) {
     self.poll = poll
+    self.identity = identity
+    self.tls = tls
+    self.log = log
     api = PolicyAPI(settings)
     limits = .server
     for (index, endpoint) in endpoints.enumerated() {
       ports.append(try ListeningPort(endpoint, .apiListener(index), poll, log))
+    }
+  }
+
+  /// The certificate's files changed: new connections get the new one. A bad one leaves the old one in use.
+  func reloadIdentity() {
+    guard let identity else { return }
+    do throws(CryptographyFault) {
+      tls = try identity.load()
+      log.info("the control API's certificate was read again", [("file", identity.certificateFile)])
+    } catch {
+      log.error(
+        "the control API's certificate cannot be read again; the old one stays in use",
+        [("file", identity.certificateFile), ("reason", error.reason)])
     }
   }
 
@@ -65,8 +91,10 @@ final class APIServer {
       if isFull { makeRoom() }
       let number = nextClient
       nextClient += 1
+      let secured = tls.map { try? TLSConnection($0) }
+      if let secured, secured == nil { continue }
       let connection = try? StreamConnection(
-        stream, .apiStream(number), poll, at: now, backlogMax: Self.backlogMax)
+        stream, .apiStream(number), poll, at: now, backlogMax: Self.backlogMax, tls: secured ?? nil)
       guard let connection else { continue }
       clients[number] = Client(connection, limits, at: now)
     }
@@ -111,7 +139,8 @@ final class APIServer {
       if client.connection.hasEnded { finish(number, client, at: now) }
     case .continueExpected:
       // An unknown client is told so before it sends its 8 MiB.
-      if let refusal = client.parser.unfinished.flatMap(api.refusalBeforeBody) {
+      if let refusal = client.parser.unfinished.flatMap({ refusal(of: $0, from: client) ?? api.refusalBeforeBody($0) })
+      {
         refuse(number, client, refusal, at: now)
       } else if client.connection.send(HTTPRequest.continueOctets) {
         advance(number, client, at: now, body)
@@ -119,10 +148,16 @@ final class APIServer {
         close(number)
       }
     case .request(let request):
+      if let refusal = refusal(of: request, from: client) { return refuse(number, client, refusal, at: now) }
       client.answering = request
       body(number, request)
     case .fault(let fault): refuse(number, client, fault.response, at: now)
     }
+  }
+
+  private func refusal(of request: HTTPRequest, from client: Client) -> HTTPResponse? {
+    guard identity?.clientCAFile != nil, !client.connection.isPeerProved else { return nil }
+    return api.refusalWithoutCertificate(request)
   }
 
   private func refuse(_ number: UInt64, _ client: Client, _ response: HTTPResponse, at now: Instant) {

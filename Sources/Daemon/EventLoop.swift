@@ -16,6 +16,7 @@ struct EventLoop: ~Copyable {
   private var monitor: ConntrackMonitor
   private var rules: RulesetMonitor
   private let runner: EffectRunner
+  private let files: PolicyFiles
   private var machine: SidecarMachine
   private var random = SystemRandom()
   private let upstreamPatience: TimeSpan
@@ -26,7 +27,8 @@ struct EventLoop: ~Copyable {
 
   init(
     _ machine: SidecarMachine, _ runner: EffectRunner, _ poll: EventPoll, _ signals: SignalDescriptor,
-    _ monitor: consuming ConntrackMonitor, _ rules: consuming RulesetMonitor, upstreamPatience: TimeSpan
+    _ monitor: consuming ConntrackMonitor, _ rules: consuming RulesetMonitor, _ files: PolicyFiles,
+    upstreamPatience: TimeSpan
   ) throws(Errno) {
     self.machine = machine
     self.runner = runner
@@ -34,12 +36,15 @@ struct EventLoop: ~Copyable {
     self.signals = signals
     self.monitor = monitor
     self.rules = rules
+    self.files = files
     self.upstreamPatience = upstreamPatience
     nextSweep = SystemTime.instant() + Self.sweepInterval
     try poll.register(signals.number, token: Token.signals.rawValue, interest: .read)
     try poll.register(self.monitor.descriptor, token: Token.conntrack.rawValue, interest: .read)
     try poll.register(self.rules.descriptor, token: Token.ruleset.rawValue, interest: .read)
     try poll.register(runner.storage.worker.wakeup.number, token: Token.storage.rawValue, interest: .read)
+    try poll.register(files.watch.number, token: Token.files.rawValue, interest: .read)
+    try poll.register(files.worker.wakeup.number, token: Token.reading.rawValue, interest: .read)
     try poll.register(runner.delivery.worker.wakeup.number, token: Token.delivery.rawValue, interest: .read)
     try poll.register(runner.ownerFiles.number, token: Token.ownerFiles.rawValue, interest: .read)
   }
@@ -53,12 +58,13 @@ struct EventLoop: ~Copyable {
       drain(at: now)
       runner.names.flush()
       if let end = runner.end { return end }
-      let deadline = min(machine.nextDeadline ?? nextSweep, nextSweep)
+      let deadline = min(machine.nextDeadline ?? nextSweep, files.nextDeadline ?? nextSweep, nextSweep)
       let timeout = runner.api.hasWork ? .zero : deadline - SystemTime.instant()
       let events = try poll.wait(timeout: timeout)
       now = SystemTime.now()
       runner.api.goOn(at: now.instant) { feed(.requestReceived($0, $1), at: now) }
       for event in events { dispatch(event, at: now) }
+      if files.read(at: now.instant) { runner.api.reloadIdentity() }
       if let due = machine.nextDeadline, due <= now.instant { feed(.deadlineReached, at: now) }
       if nextSweep <= now.instant { sweep(at: now) }
       feed(.turnEnded, at: now)
@@ -121,6 +127,8 @@ struct EventLoop: ~Copyable {
       }
     case .delivery:
       for result in runner.delivery.worker.takeOutputs() { feed(.delivered(result.id, result.outcome), at: now) }
+    case .files: files.changed(at: now.instant)
+    case .reading: for reading in files.takeReadings() { feed(.policyRead(reading), at: now) }
     case .dnsDatagrams(let index): runner.names.receive(on: index) { feed(.queryReceived($0), at: now) }
     case .dnsListener(let index): runner.names.accept(on: index, at: now.instant)
     case .apiListener(let index): runner.api.accept(on: index, at: now.instant)
@@ -181,6 +189,7 @@ struct EventLoop: ~Copyable {
     }
     if runner.owesFlows { reconcile(at: moment) }
     runner.ownerFiles.sweep(at: now) { feed($0, at: moment) }
+    files.watchMissing(at: now)
     runner.names.sweep(at: now)
     runner.api.sweep(at: now)
     runner.upstreams.streams.closeIdle(at: now, after: upstreamPatience) { feed($0, at: moment) }

@@ -41,7 +41,7 @@ struct Startup {
     self.log = log
     notices = configuration.notices
     if !policy.always.skipLog.isEmpty {
-      notices.append("log_skip.always has no effect yet: every decision is on the record")
+      notices.append("log_skip.always keeps what it lists from records of their own; heartbeats count it")
     }
     signals = try required("signals") { () throws(Errno) in try SignalDescriptor() }
     guard ProcessIdentity.has(.networkAdministration) else {
@@ -104,8 +104,13 @@ struct Startup {
     let names = try required("SALLYPORT_DNS_LISTEN") { () throws(Errno) in try DNSServer(listen, poll, log) }
     let apiSettings = PolicyAPISettings(
       token: configuration.apiToken.map { Array($0.text.utf8) }, limits: InitialPolicy.limits(configuration))
+    // As the user that will read it again when it changes.
+    let tls = try required("SALLYPORT_API_TLS_CERT_FILE") { () throws(CryptographyFault) in
+      try configuration.apiIdentity.map { identity throws(CryptographyFault) in try identity.load() }
+    }
     let api = try required("SALLYPORT_API_LISTEN") { () throws(Errno) in
-      try APIServer(configuration.apiListen, apiSettings, poll, log)
+      try APIServer(
+        configuration.apiListen, apiSettings, identity: configuration.apiIdentity, tls: tls, poll, log)
     }
     // After the listeners: of two that are alike the second should name the port.
     guard state.claim() else {
@@ -132,8 +137,9 @@ struct Startup {
     let end: EffectRunner.ProcessEnd
     let checksum: SpoolChecksum? = ProcessorChecksum.isThere ? ProcessorChecksum.crc32c : nil
     do throws(Errno) {
+      let files = try PolicyFiles(configuration, policy, log)
       var loop = try EventLoop(
-        SidecarMachine(settings, hash: SHA256.kept(), checksum: checksum), runner, poll, signals, monitor, rules,
+        SidecarMachine(settings, hash: SHA256.kept(), checksum: checksum), runner, poll, signals, monitor, rules, files,
         upstreamPatience: configuration.dnsUpstreamTimeout * 2)
       end = try loop.run(from: start)
     } catch {
@@ -233,11 +239,18 @@ struct Startup {
     _ listen: [Endpoint], _ mark: UInt32, _ api: PolicyAPISettings, _ random: inout SystemRandom
   ) -> SidecarSettings {
     let now = SystemTime.now()
-    let kept = keptPolicy()
+    var kept = keptPolicy()
+    var firstRevision = kept?.revision ?? 1
+    if let digest = kept?.fileDigest, let now = policy.fileDigest, digest != now {
+      // It changed after what is kept was decided.
+      kept = nil
+      firstRevision += 1
+    }
     let owner = firstOwner(at: now.wall)
     var firewall = FirewallParameters(
       ownUser: ownUser, ownMark: mark, dnsPort4: listen.first { $0.address.isIPv4 }?.port,
       dnsPort6: listen.first { !$0.address.isIPv4 }?.port, apiPort: configuration.apiListen.first?.port)
+    firewall.enforces = configuration.mode == .enforce
     switch configuration.ingress {
     case .tcp: firewall.ingress = .tcp
     case .none: firewall.ingress = .none
@@ -251,8 +264,9 @@ struct Startup {
         podUID: configuration.podUID, podAddress: configuration.podAddress, nodeName: configuration.nodeName,
         productVersion: Daemon.version),
       boot: SpoolBoot(high: random.next(), low: random.next()), policy: kept?.document ?? policy.document,
-      policySource: kept == nil ? policy.source : "\(state.path)/\(KeptPolicy.file)", always: policy.always,
-      firstRevision: kept?.revision ?? 1, owner: owner, ownerIsRequired: configuration.isOwnerRequired,
+      policySource: kept.map { $0.source ?? "\(state.path)/\(KeptPolicy.file)" } ?? policy.source,
+      policyFileDigest: policy.fileDigest, always: policy.always, firstRevision: firstRevision, owner: owner,
+      ownerIsRequired: configuration.isOwnerRequired,
       firewall: firewall,
       lease: LeaseTimes(min: configuration.leaseMin, grace: configuration.leaseGrace, max: configuration.leaseMax),
       dns: dnsSettings, api: api,
@@ -292,6 +306,7 @@ struct Startup {
     var settings = DNSProxySettings(
       upstreams: configuration.dnsUpstreams.map { Upstream($0.endpoint, serverName: $0.serverName) },
       upstreamTimeout: configuration.dnsUpstreamTimeout, cacheIsEnabled: configuration.isDNSCacheOn)
+    settings.isObserving = configuration.mode == .observe
     settings.staleSpan = configuration.dnsStale
     settings.denialCode = configuration.dnsDenialCode == .refused ? .refused : .nameError
     settings.refusesServiceBindings = configuration.dnsServiceBindings == .refuse

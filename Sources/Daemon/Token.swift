@@ -5,6 +5,10 @@ enum Token: Hashable {
   case ruleset
   case storage
   case delivery
+  /// Something changed in a watched directory.
+  case files
+  /// A watched file was read.
+  case reading
   case dnsDatagrams(Int)
   case dnsListener(Int)
   case apiListener(Int)
@@ -32,6 +36,8 @@ enum Token: Hashable {
     case .upstreamDatagrams(let number): (11, number)
     case .ruleset: (12, 0)
     case .ownerFiles: (13, 0)
+    case .files: (14, 0)
+    case .reading: (15, 0)
     }
   }
 
@@ -54,6 +60,8 @@ enum Token: Hashable {
     case 11: self = .upstreamDatagrams(number)
     case 12: self = .ruleset
     case 13: self = .ownerFiles
+    case 14: self = .files
+    case 15: self = .reading
     default: return nil
     }
   }

@@ -30,7 +30,7 @@ package struct RuleSet: Sendable {
   let defaultRule: RuleReference
 
   /// Rules whose references are kept: the most a document has by default. A hundred octets each.
-  private static let referencesMax = 4096
+  static let referencesMax = 4096
 
   package init(_ document: PolicyDocument, always: AlwaysRules = .none, revision: UInt64) {
     self.document = document

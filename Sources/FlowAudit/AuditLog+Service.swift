@@ -114,6 +114,8 @@ extension AuditLog {
     text.append(memberName("SbxRecordedAdopted"), number: heartbeat.recorded.adopted)
     text.append(memberName("SbxRecordedOwn"), number: heartbeat.recorded.own)
     text.append(memberName("SbxUnreconciled"), number: heartbeat.recorded.unreconciled)
+    text.append(memberName("SbxSkippedFlows"), number: heartbeat.skippedFlows)
+    text.append(memberName("SbxSkippedQueries"), number: heartbeat.skippedQueries)
     if let count = heartbeat.kernelAllowed { text.append(memberName("SbxKernelAllowed"), number: count) }
     if let count = heartbeat.kernelDenied { text.append(memberName("SbxKernelDenied"), number: count) }
   }

@@ -108,10 +108,12 @@ package struct FlowAttribution: Hashable, Sendable {
   package var querySession: UInt64?
   /// An attempt against the sidecar itself, for instance at the control API: Severity `High`.
   package var isTampering: Bool
+  /// `log_skip.always` lists it: no records of its own, only a count.
+  package var isSkipped: Bool
 
   package init(
     _ verdict: Verdict, name: String? = nil, names: [String] = [], rule: String? = nil, querySession: UInt64? = nil,
-    isTampering: Bool = false
+    isTampering: Bool = false, isSkipped: Bool = false
   ) {
     self.verdict = verdict
     self.name = name
@@ -119,5 +121,6 @@ package struct FlowAttribution: Hashable, Sendable {
     self.rule = rule
     self.querySession = querySession
     self.isTampering = isTampering
+    self.isSkipped = isSkipped
   }
 }

@@ -135,6 +135,10 @@ package struct HeartbeatDraft: Hashable, Sendable {
   package var liveFlows: Int
   /// `SbxRecorded…`: what the records say.
   package var recorded: FlowSums
+  /// `SbxSkippedFlows`: of the recorded ones, those that `log_skip.always` keeps from a record of their own.
+  package var skippedFlows: UInt64
+  /// `SbxSkippedQueries`: the same of queries.
+  package var skippedQueries: UInt64
   /// `SbxKernelAllowed`: new flows by the ruleset's counter; nil when not read.
   package var kernelAllowed: UInt64?
   /// `SbxKernelDenied`.
@@ -142,7 +146,8 @@ package struct HeartbeatDraft: Hashable, Sendable {
 
   package init(
     acknowledgedSequence: UInt64?, oldestUnacknowledged: TimeSpan?, spoolBytes: UInt64, droppedTotal: UInt64,
-    quarantinedTotal: UInt64, liveFlows: Int, recorded: FlowSums, kernelAllowed: UInt64? = nil,
+    quarantinedTotal: UInt64, liveFlows: Int, recorded: FlowSums, skippedFlows: UInt64 = 0,
+    skippedQueries: UInt64 = 0, kernelAllowed: UInt64? = nil,
     kernelDenied: UInt64? = nil
   ) {
     self.acknowledgedSequence = acknowledgedSequence
@@ -152,6 +157,8 @@ package struct HeartbeatDraft: Hashable, Sendable {
     self.quarantinedTotal = quarantinedTotal
     self.liveFlows = liveFlows
     self.recorded = recorded
+    self.skippedFlows = skippedFlows
+    self.skippedQueries = skippedQueries
     self.kernelAllowed = kernelAllowed
     self.kernelDenied = kernelDenied
   }

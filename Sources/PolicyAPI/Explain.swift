@@ -34,9 +34,10 @@ private func single(_ name: String, _ request: HTTPRequest) throws(Refusal) -> S
 }
 
 extension HTTPResponse {
-  /// The answer to `GET /policy/explain`.
+  /// The answer to `GET /policy/explain`. `gate`: why nothing may leave now, whatever the policy says.
   package static func explanation(
-    _ explanation: Explanation, of target: ExplainedTarget, port: UInt16?, transport: TransportProtocol?
+    _ explanation: Explanation, of target: ExplainedTarget, port: UInt16?, transport: TransportProtocol?,
+    gate: String? = nil
   ) -> HTTPResponse {
     .json { writer in
       writer.key("target")
@@ -57,6 +58,10 @@ extension HTTPResponse {
       writer.beginArray()
       for rule in explanation.beaten { writer.reference(rule) }
       writer.endArray()
+      if let gate {
+        writer.key("gate")
+        writer.string(gate)
+      }
     }
   }
 }
@@ -64,6 +69,12 @@ extension HTTPResponse {
 extension JSONWriter {
   fileprivate mutating func reference(_ rule: RuleReference) {
     beginObject()
+    members(of: rule)
+    endObject()
+  }
+
+  /// Which rule, and where it stands.
+  mutating func members(of rule: RuleReference) {
     key("action")
     string(rule.action.rawValue)
     key("text")
@@ -79,7 +90,6 @@ extension JSONWriter {
       key("expiresAt")
       string(expiresAt.description)
     }
-    endObject()
   }
 
   private mutating func place(_ source: String, _ index: Int) {

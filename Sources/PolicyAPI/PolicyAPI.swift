@@ -38,8 +38,12 @@ package enum PolicyAPICall: Hashable, Sendable {
   case ready
   /// Answer with `HTTPResponse.metrics`.
   case metrics
-  /// Answer with `HTTPResponse.policy`.
-  case readPolicy
+  /// Answer with `HTTPResponse.openAPI`.
+  case readDescription
+  /// Answer with `HTTPResponse.policy`; with how often each rule decided when asked for.
+  case readPolicy(withStatistics: Bool)
+  /// Answer with `HTTPResponse.suggestion`.
+  case suggest
   /// Answer with `HTTPResponse.explanation`. Without a port every port is meant; without a transport TCP.
   case explain(ExplainedTarget, port: UInt16?, transport: TransportProtocol?)
   /// Answer with `HTTPResponse.owner`.
@@ -88,6 +92,12 @@ package struct PolicyAPI: Sendable {
     }
   }
 
+  /// The answer to a client that should have presented a certificate and did not: probes and scrapers need none. Nil when the request goes on.
+  package func refusalWithoutCertificate(_ request: HTTPRequest) -> HTTPResponse? {
+    guard let endpoint = Endpoint(path: request.path), endpoint.needsCredential else { return nil }
+    return Refusal(401, "a client certificate is needed").response(ErrorForm(of: request))
+  }
+
   /// Path, credential, method, permission to change: in this order.
   private func admit(_ request: HTTPRequest) throws(Refusal) -> Endpoint {
     guard let endpoint = Endpoint(path: request.path) else { throw Refusal(404, "404 page not found") }
@@ -112,7 +122,11 @@ package struct PolicyAPI: Sendable {
     case .health: .health
     case .ready: .ready
     case .metrics: .metrics
-    case .policy: request.method == "GET" ? .readPolicy : .change(try change(request))
+    case .description: .readDescription
+    case .policy:
+      request.method == "GET"
+        ? .readPolicy(withStatistics: try flag("stats", request)) : .change(try change(request))
+    case .suggested: .suggest
     case .explain: try explainCall(request)
     case .owner: request.method == "PUT" ? .bindOwner(token: try ownerToken(of: request)) : .readOwner
     case .flows: .readFlows
@@ -127,7 +141,7 @@ package struct PolicyAPI: Sendable {
     guard request.body.count <= settings.limits.bodyMax else {
       throw Refusal(413, "body over \(settings.limits.bodyMax) bytes")
     }
-    let dryRun = try wantsDryRun(request)
+    let dryRun = try flag("dryRun", request)
     let change =
       switch request.method {
       case "PATCH": try PolicyChange(merging: request.body, limits: settings.limits)
@@ -141,25 +155,27 @@ package struct PolicyAPI: Sendable {
   }
 
   /// OpenSandbox ignores the query, so unknown parameters pass; a `dryRun` that is not understood must not become a change.
-  private func wantsDryRun(_ request: HTTPRequest) throws(Refusal) -> Bool {
-    switch request.parameters("dryRun") {
+  private func flag(_ name: String, _ request: HTTPRequest) throws(Refusal) -> Bool {
+    switch request.parameters(name) {
     case [], ["false"]: false
     case ["true"]: true
-    default: throw Refusal(400, "dryRun is either true or false")
+    default: throw Refusal(400, "\(name) is either true or false")
     }
   }
 }
 
 /// The paths that exist.
 enum Endpoint: Hashable, Sendable {
-  case health, ready, metrics, policy, explain, owner, flows, audit, vault, activeVault
+  case health, ready, metrics, description, policy, explain, suggested, owner, flows, audit, vault, activeVault
 
   init?(path: String) {
     switch path {
     case "/healthz": self = .health
     case "/readyz": self = .ready
     case "/metrics": self = .metrics
+    case "/openapi.json": self = .description
     case "/policy": self = .policy
+    case "/policy/suggested": self = .suggested
     case "/policy/explain": self = .explain
     case "/owner": self = .owner
     case "/flows": self = .flows
@@ -173,8 +189,8 @@ enum Endpoint: Hashable, Sendable {
   /// Probes and scrapers have no credential.
   var needsCredential: Bool {
     switch self {
-    case .health, .ready, .metrics: false
-    case .policy, .explain, .owner, .flows, .audit, .vault, .activeVault: true
+    case .health, .ready, .metrics, .description: false
+    case .policy, .explain, .suggested, .owner, .flows, .audit, .vault, .activeVault: true
     }
   }
 
@@ -184,7 +200,7 @@ enum Endpoint: Hashable, Sendable {
     case .health, .vault, .activeVault: nil
     case .policy: ["GET", "POST", "PUT", "PATCH", "DELETE"]
     case .owner: ["GET", "HEAD", "PUT"]
-    case .ready, .metrics, .explain, .flows, .audit: ["GET", "HEAD"]
+    case .ready, .metrics, .description, .explain, .suggested, .flows, .audit: ["GET", "HEAD"]
     }
   }
 }

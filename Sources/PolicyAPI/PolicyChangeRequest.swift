@@ -22,7 +22,9 @@ package struct PolicyView: Hashable, Sendable {
 package enum ChangeDecision: Hashable, Sendable {
   /// Install this; answer with `changeAccepted` or `changeRefused`.
   case commit(PolicyDocument)
-  /// Nothing changes: a failed precondition, too many rules, nothing to remove, or a dry run's answer.
+  /// Answer with `HTTPResponse.dryRun`: nothing changes.
+  case rehearse(PolicyDocument)
+  /// Nothing changes: a failed precondition, too many rules, or nothing to remove.
   case respond(HTTPResponse)
 }
 
@@ -57,11 +59,7 @@ package struct PolicyChangeRequest: Hashable, Sendable {
     } catch {
       return .respond(error.response(form))
     }
-    if dryRun {
-      var proposed = current
-      proposed.document = document
-      return .respond(.dryRun(from: current, to: proposed))
-    }
+    if dryRun { return .rehearse(document) }
     if case .remove = change, document.egress.count == current.document.egress.count {
       return .respond(.noMatchingTargets(current))
     }

@@ -26,12 +26,23 @@ extension HTTPResponse {
   }
 
   /// The answer to `GET /policy`. `egress` is always an array: OpenSandbox's own SDK cannot read its `null`.
-  package static func policy(_ view: PolicyView) -> HTTPResponse {
+  /// `statistics`: what `?stats=true` adds.
+  package static func policy(_ view: PolicyView, statistics: PolicyStatistics? = nil) -> HTTPResponse {
     .json(headers: ["ETag": view.entityTag]) { writer in
       writer.status(view)
       writer.key("policy")
       view.document.write(into: &writer)
+      statistics?.write(into: &writer)
     }
+  }
+
+  /// The answer to `GET /policy/suggested`: a document, ready to be sent back. `isPartial`: something that was seen could not be remembered.
+  package static func suggestion(_ document: PolicyDocument, isPartial: Bool) -> HTTPResponse {
+    var response = HTTPResponse(
+      status: 200, headers: ["Content-Type": "application/json"], body: document.json() + [0x0a])
+    // A document has no place for it.
+    if isPartial { response.headers.append("Sallyport-Partial", "more was seen than could be remembered") }
+    return response
   }
 
   /// The answer to a change that is in force; `view` is the policy after it.
@@ -61,7 +72,8 @@ extension HTTPResponse {
   }
 
   /// What a change would do. `proposed` has the document as it would be.
-  package static func dryRun(from current: PolicyView, to proposed: PolicyView) -> HTTPResponse {
+  package static func dryRun(from current: PolicyView, to proposed: PolicyView, _ impact: ChangeImpact) -> HTTPResponse
+  {
     let difference = RuleDifference(from: current.document, to: proposed.document)
     return .json(headers: ["ETag": current.entityTag]) { writer in
       writer.status(proposed)
@@ -77,6 +89,16 @@ extension HTTPResponse {
       }
       writer.key("reordered")
       writer.bool(difference.isReordered)
+      for (key, names) in [("namesAllowed", impact.namesAllowed), ("namesDenied", impact.namesDenied)] {
+        writer.key(key)
+        writer.beginArray()
+        for name in names { writer.string(name) }
+        writer.endArray()
+      }
+      writer.key("flowsCut")
+      writer.beginArray()
+      for flow in impact.flowsCut { writer.flow(flow) }
+      writer.endArray()
     }
   }
 

@@ -242,7 +242,7 @@ package struct AuditView: Hashable, Sendable {
 }
 
 extension JSONWriter {
-  fileprivate mutating func flow(_ flow: FlowView) {
+  mutating func flow(_ flow: FlowView) {
     beginObject()
     key("session")
     string(flow.session)

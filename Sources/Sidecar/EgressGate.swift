@@ -56,19 +56,18 @@ struct EgressGate: Sendable {
 
   /// What names are answered while it is closed.
   var forNames: DNSGate {
-    switch closedBy {
-    case nil: .open
-    case .ownerUnbound?:
-      .closed(
-        reason: DenialReason.ownerUnbound.rawValue, text: "blocked: nobody owns this sandbox yet, bind an owner first")
-    case .auditStoreFull?:
-      .closed(
-        reason: DenialReason.auditStoreFull.rawValue,
-        text: "blocked: no room for audit records until the hub takes some")
-    case let reason?:
-      .closed(
-        reason: reason.rawValue, text: "blocked: the audit lease ran out, the hub has acknowledged nothing for too long"
-      )
+    guard let closedBy else { return .open }
+    return .closed(reason: closedBy.rawValue, text: "blocked: \(text(of: closedBy))")
+  }
+
+  /// Why it is closed, as `OWNER_UNBOUND: …`; nil when it is open.
+  var reasonText: String? { closedBy.map { "\($0.rawValue): \(text(of: $0))" } }
+
+  private func text(of reason: DenialReason) -> String {
+    switch reason {
+    case .ownerUnbound: "nobody owns this sandbox yet, bind an owner first"
+    case .auditStoreFull: "no room for audit records until the hub takes some"
+    default: "the audit lease ran out, the hub has acknowledged nothing for too long"
     }
   }
 }

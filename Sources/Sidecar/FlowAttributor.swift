@@ -10,6 +10,7 @@ struct FlowAttributor {
   var firewall: Firewall
   var gate: EgressGate
   var policy: RuleSet
+  var seen: SeenTraffic
 
   /// Who let this flow out, or why it was refused: the kernel wrote it into the mark.
   func attribute(_ event: ConntrackEvent, at now: Moment) -> FlowAttribution {
@@ -33,7 +34,8 @@ struct FlowAttributor {
         .allow, name: grant.name?.description,
         names: firewall.names(leasing: destination, at: now.instant).map(\.description), rule: grant.rule.text,
         querySession: firewall.querySession(mark: mark, address: destination)
-          ?? (grant.session == 0 ? nil : grant.session))
+          ?? (grant.session == 0 ? nil : grant.session),
+        isSkipped: policy.skipsLog(grant.name, destination))
     default: return FlowAttribution(.local)
     }
   }
@@ -45,10 +47,17 @@ struct FlowAttributor {
     {
       return FlowAttribution(.deny(.leaseExpired), name: last.name.description)
     }
+    // Where nothing is blocked, a name that no rule allows leads there too.
+    let name = names.first ?? seen.name(leadingTo: tuple.destination.address)
     let rule = policy.decide(
-      names.first, tuple.destination.address, port: tuple.destination.port, transport: tuple.transport, at: now.wall)
+      name, tuple.destination.address, port: tuple.destination.port, transport: tuple.transport, at: now.wall)
+    var reason = rule.place == .defaultAction ? DenialReason.defaultDeny : .ruleDeny
+    if names.isEmpty, let name, reason == .defaultDeny, policy.decide(name, at: now.wall).isAllowed,
+      SpecialPurpose.range(of: tuple.destination.address) != nil
+    {
+      reason = .privateAnswer
+    }
     return FlowAttribution(
-      .deny(rule.place == .defaultAction ? .defaultDeny : .ruleDeny), name: names.first?.description,
-      names: names.map(\.description), rule: rule.text)
+      .deny(reason), name: name?.description, names: names.map(\.description), rule: rule.text)
   }
 }

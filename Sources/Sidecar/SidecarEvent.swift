@@ -53,6 +53,8 @@ package enum SidecarEvent: Sendable {
   case spoolSynced(SpoolTicket, StorageOutcome)
   case cursorWritten(UInt64, StorageOutcome)
   case spoolRead(SpoolRead, [UInt8]?)
+  /// A watched file changed, and was read.
+  case policyRead(PolicyReading)
   /// Outcome of `keep`.
   case kept(UInt64, StorageOutcome)
   /// Something that nothing waits for (a deletion, a quarantine) failed.

@@ -1,5 +1,6 @@
 import Addressing
 import DNSProxy
+import DNSWire
 import EgressPolicy
 import FlowAudit
 import Forwarder
@@ -14,12 +15,20 @@ extension SidecarMachine {
   var enforcementMode: String {
     switch phase {
     case .starting: "none"
-    case .enforcing, .draining, .ended: settings.dns.isObserving ? "observe" : "dns+nft"
+    case .enforcing, .draining, .ended: isObserving ? "observe" : "dns+nft"
     }
   }
 
-  /// Why the daemon is not ready; empty when it is.
+  /// Why nothing is enforced yet; empty when it is.
   var unreadiness: [String] { phase == .starting ? ["the ruleset is not installed yet"] : [] }
+
+  /// Why the workload cannot go where its policy lets it; empty when it can.
+  var hindrances: [String] {
+    var reasons = unreadiness + tamperReasons
+    if let closed = gate.reasonText { reasons.append(closed) }
+    if case .draining = phase { reasons.append("the sidecar is stopping") }
+    return reasons
+  }
 
   mutating func receive(
     _ request: HTTPRequest, on connection: UInt64, at now: Moment, using generator: inout some RandomNumberGenerator
@@ -36,13 +45,17 @@ extension SidecarMachine {
   private mutating func answer(_ call: PolicyAPICall, _ form: ErrorForm, at now: Moment) -> HTTPResponse {
     switch call {
     case .health: .health(reasons: unreadiness)
-    case .ready: .ready(reasons: unreadiness + tamperReasons)
+    case .ready: .ready(reasons: hindrances)
+    case .readDescription: .openAPI
     case .metrics: .metrics(metrics(at: now))
-    case .readPolicy: .policy(view(of: policyInForce))
+    case .readPolicy(let withStatistics):
+      .policy(view(of: policyInForce), statistics: withStatistics ? statistics : nil)
+    case .suggest:
+      .suggestion(seen.suggestion(beside: policyInForce, at: now.wall), isPartial: seen.forgotten > 0)
     case .explain(let target, let port, let transport):
       .explanation(
         policyInForce.explain(target, port: port, transport: transport, at: now.wall), of: target, port: port,
-        transport: transport)
+        transport: transport, gate: gate.reasonText)
     case .readOwner: .owner(ownerView)
     case .readFlows: readFlows(at: now)
     case .readAudit: .audit(auditView(at: now))
@@ -61,6 +74,35 @@ extension SidecarMachine {
         count: $0.count, age: now.instant - $0.lastAt.instant)
     }
     return .flows(tracker.liveFlows().map { view(of: $0, at: now) }, denied: denied)
+  }
+
+  private var statistics: PolicyStatistics {
+    PolicyStatistics(
+      source: change.source ?? settings.policySource, since: startedAt.wall,
+      rules: (policyInForce.rules ?? [policyInForce.defaultReference]).map {
+        let count = use[$0.text]
+        return PolicyStatistics.Rule(rule: $0, hits: count?.hits ?? 0, lastUsed: count?.lastUsed)
+      })
+  }
+
+  /// What a change would do to names and flows, were it made now.
+  func impact(of document: PolicyDocument, at now: Moment) -> ChangeImpact {
+    let proposed = RuleSet(document, always: policy.always, revision: policy.revision.number + 1)
+    let names = seen.changes(from: policy, to: proposed, at: now.wall)
+    let cut =
+      isObserving
+      ? []
+      : tracker.liveFlows().filter { flow in
+        guard flow.attribution.verdict == .allow else { return false }
+        let destination = flow.tuple.destination
+        let rule = proposed.decide(
+          flow.attribution.name.flatMap { DomainName($0) }, destination.address, port: destination.port,
+          transport: flow.tuple.transport, at: now.wall)
+        return rule.action == .deny
+      }
+    return ChangeImpact(
+      namesAllowed: names.allowed.map { $0.description.lowercased() },
+      namesDenied: names.denied.map { $0.description.lowercased() }, flowsCut: cut.map { view(of: $0, at: now) })
   }
 
   private func view(of flow: LiveFlow, at now: Moment) -> FlowView {

@@ -26,6 +26,9 @@ struct Evidence: Sendable {
   var owedDrops: [RecordsDroppedDraft] = []
   var droppedTotal: UInt64 = 0
   var quarantinedTotal: UInt64 = 0
+  /// Allowed queries and flows that `log_skip.always` keeps from records of their own.
+  var skippedQueries: UInt64 = 0
+  var skippedFlows: UInt64 = 0
   var lastAcknowledged: UInt64?
 }
 
@@ -150,6 +153,7 @@ extension SidecarMachine {
     for effect in replies {
       switch effect {
       // A denial tells nothing that could be used; with its reason it helps, and the loss of its record is counted.
+      case .reply where isObserving: emit(effect)
       case .reply(let reply): emit(.reply(reply.facts?.addresses.isEmpty == false ? reply.asServerFailure() : reply))
       default: emit(effect)
       }

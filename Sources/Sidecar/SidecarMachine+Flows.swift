@@ -13,6 +13,7 @@ extension SidecarMachine {
   ) {
     let attribution = FlowTracker.needsAttribution(event) ? attributor.attribute(event, at: now) : nil
     if event.kind == .new, FlowMark.isGrant(event.mark) { firewall.flowOpened(event.mark) }
+    if let attribution { notice(event.original, attribution, at: now) }
     var actions: [FlowAction] = []
     tracker.observe(event, attribution: attribution, at: now, into: &actions)
     perform(actions, at: now, using: &generator)
@@ -25,6 +26,10 @@ extension SidecarMachine {
       switch action {
       case .record(let draft):
         recentDenials.observe(draft, at: now)
+        if draft.attribution.isSkipped, draft.attribution.verdict == .allow {
+          if draft.stage == .open { evidence.skippedFlows += 1 }
+          continue
+        }
         record(draft, at: now, using: &generator)
       case .readCounters(let tuple, let identifier): emit(.readCounters(tuple, identifier: identifier))
       case .flowEnded(let mark): firewall.flowClosed(mark, at: now)
@@ -77,5 +82,20 @@ extension SidecarMachine {
     if isFirst { proveNext(at: now, using: &generator) }
   }
 
-  private var attributor: FlowAttributor { FlowAttributor(firewall: firewall, gate: gate, policy: policyInForce) }
+  /// A new flow, for `GET /policy?stats=true`, rehearsals and suggestions.
+  private mutating func notice(_ tuple: FlowTuple, _ attribution: FlowAttribution, at now: Moment) {
+    switch attribution.verdict {
+    case .own, .local, .inbound: return
+    case .allow, .deny: break
+    }
+    guard !attribution.isTampering else { return }
+    if let rule = attribution.rule { use.count(rule, at: now.wall) }
+    seen.see(
+      tuple.destination.address, port: tuple.destination.port, tuple.transport,
+      name: attribution.name.flatMap { DomainName($0) })
+  }
+
+  private var attributor: FlowAttributor {
+    FlowAttributor(firewall: firewall, gate: gate, policy: policyInForce, seen: seen)
+  }
 }

@@ -29,7 +29,7 @@ extension SidecarMachine {
     _ listing: SpoolListing, leases: [AdoptedLease], grants: [AdoptedGrant], tampering: ForeignChange?,
     at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
-    startedAt = now.instant
+    startedAt = now
     life.listing = listing
     gate.isOwned = ownership.permitsEgress
     tamper.atStart = tampering
@@ -183,7 +183,8 @@ extension SidecarMachine {
           acknowledgedSequence: evidence.lastAcknowledged,
           oldestUnacknowledged: spool.oldestUnacknowledged.map { now.instant - $0.appendedAt.instant },
           spoolBytes: UInt64(spool.storedBytes), droppedTotal: evidence.droppedTotal,
-          quarantinedTotal: evidence.quarantinedTotal, liveFlows: tracker.liveCount, recorded: tracker.sums)),
+          quarantinedTotal: evidence.quarantinedTotal, liveFlows: tracker.liveCount, recorded: tracker.sums,
+          skippedFlows: evidence.skippedFlows, skippedQueries: evidence.skippedQueries)),
       at: now, using: &generator)
   }
 

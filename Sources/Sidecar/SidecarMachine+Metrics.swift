@@ -56,6 +56,17 @@ extension SidecarMachine {
     text.gauge("owner_bound", "1 while somebody owns the sandbox.", ownership.state == .unbound ? 0 : 1)
     text.counter("owner_proofs_refused_total", "Tokens that proved no owner.", proofs.refusedTotal)
     text.counter("owner_rebinds_refused_total", "Proved tokens of another owner.", proofs.rebindsRefusedTotal)
+    text.counter(
+      "log_skipped_total", "Allowed queries and flows that log_skip.always keeps from records.",
+      evidence.skippedQueries + evidence.skippedFlows)
+    text.counter("policy_file_refused_total", "Readings of watched files that were refused.", files.refused)
+    text.gauge(
+      "policy_file_bad", "1 while the policy file or a list is bad and an older one holds.",
+      files.documentProblem == nil && files.listsProblem == nil ? 0 : 1)
+    text.counter("seen_forgotten_total", "Names and destinations that suggestions cannot speak of.", seen.forgotten)
+    text.gauge("observing", "1 in observe mode: nothing is blocked.", isObserving ? 1 : 0)
+    text.gauge("ready", "1 while /readyz answers 200.", hindrances.isEmpty ? 1 : 0)
+    text.source(change.source ?? settings.policySource)
     text.gauge("policy_revision", "Revision of the policy in force.", policyInForce.revision.number)
     text.gauge("policy_rules", "Rules of the policy in force.", UInt64(policyInForce.document.egress.count))
     return text.bytes
@@ -72,6 +83,17 @@ private struct MetricsText {
   mutating func counters(_ name: String, _ meaning: String, label: String, _ values: [(key: String, value: UInt64)]) {
     bytes += Array("# HELP sallyport_\(name) \(meaning)\n# TYPE sallyport_\(name) counter\n".utf8)
     for (key, value) in values { bytes += Array("sallyport_\(name){\(label)=\"\(key)\"} \(value)\n".utf8) }
+  }
+
+  /// One series whose label says where the policy in force came from.
+  mutating func source(_ source: String) {
+    let escaped = source.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: " ")
+    bytes += Array(
+      """
+      # HELP sallyport_policy_source Where the policy in force came from.
+      # TYPE sallyport_policy_source gauge
+      sallyport_policy_source{source="\(escaped)"} 1\n
+      """.utf8)
   }
 
   private mutating func add(_ kind: String, _ name: String, _ meaning: String, _ value: UInt64) {

@@ -10,9 +10,13 @@ import Timekeeping
 
 /// The one change of policy that is under way, and those that wait for it.
 struct ChangeState: Sendable {
-  struct Request: Sendable {
-    var connection: UInt64
-    var request: PolicyChangeRequest
+  /// Who asks for a change.
+  enum Request: Sendable {
+    case api(UInt64, PolicyChangeRequest)
+    /// The watched policy file.
+    case document(PolicyDocument, source: String, digest: String)
+    /// The platform's lists.
+    case lists(AlwaysRules, source: String)
   }
 
   /// Which step is awaited.
@@ -42,6 +46,10 @@ struct ChangeState: Sendable {
   /// Flows that are deleted once the transaction about them is settled.
   var found: [ConntrackEvent] = []
   var nextKeep: UInt64 = 1
+  /// Where the document in force came from; nil while it is the one of the start.
+  var source: String?
+  /// SHA-256 of the policy file as it was read last; nil when there is none.
+  var fileDigest: String?
 
   /// The file in the state directory that holds the policy.
   static let file = "policy.json"
@@ -57,29 +65,58 @@ extension SidecarMachine {
     _ request: PolicyChangeRequest, on connection: UInt64, at now: Moment,
     using generator: inout some RandomNumberGenerator
   ) {
-    let asked = ChangeState.Request(connection: connection, request: request)
     guard change.underWay == nil else {
       guard change.waiting.count < ChangeState.waitingMax else {
         return emit(.respond(connection, .refusal(503, "too many policy changes wait", form: request.form)))
       }
-      change.waiting.append(asked)
+      change.waiting.append(.api(connection, request))
       return
     }
-    begin(asked, at: now, using: &generator)
+    begin(.api(connection, request), at: now, using: &generator)
+  }
+
+  /// A file changes as often as somebody writes it; of those that wait only the last matters.
+  mutating func receive(
+    _ request: ChangeState.Request, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    guard change.underWay != nil else { return begin(request, at: now, using: &generator) }
+    change.waiting.removeAll { waiting in
+      switch (waiting, request) {
+      case (.document, .document), (.lists, .lists): true
+      default: false
+      }
+    }
+    change.waiting.append(request)
   }
 
   private mutating func begin(
     _ asked: ChangeState.Request, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
-    switch asked.request.decide(view(of: policy)) {
-    case .respond(let response): emit(.respond(asked.connection, response))
-    case .commit(let document):
-      flushRollups(at: now, using: &generator)
-      let old = policy
-      policy = RuleSet(document, always: old.always, revision: old.revision.number + 1)
-      firewall.replacePolicy(policy, at: now)
-      change.underWay = ChangeState.UnderWay(request: asked, old: old, step: .kernel)
+    switch asked {
+    case .document(let document, _, _): commit(document, policy.always, for: asked, at: now, using: &generator)
+    case .lists(let always, _): commit(policy.document, always, for: asked, at: now, using: &generator)
+    case .api(let connection, let request):
+      switch request.decide(view(of: policy)) {
+      case .respond(let response): emit(.respond(connection, response))
+      case .rehearse(let document):
+        var proposed = view(of: policy)
+        proposed.document = document
+        emit(
+          .respond(connection, .dryRun(from: view(of: policy), to: proposed, impact(of: document, at: now))))
+      case .commit(let document): commit(document, policy.always, for: asked, at: now, using: &generator)
+      }
     }
+  }
+
+  private mutating func commit(
+    _ document: PolicyDocument, _ always: AlwaysRules, for asked: ChangeState.Request, at now: Moment,
+    using generator: inout some RandomNumberGenerator
+  ) {
+    flushRollups(at: now, using: &generator)
+    let old = policy
+    policy = RuleSet(document, always: always, revision: old.revision.number + 1)
+    firewall.replacePolicy(policy, at: now)
+    change.underWay = ChangeState.UnderWay(request: asked, old: old, step: .kernel)
   }
 
   /// The transaction that was just taken carries the change, or nothing had to change in the kernel (nil).
@@ -106,7 +143,7 @@ extension SidecarMachine {
     case .committed:
       if isChange {
         cut(revoked: settlement.revoked, narrowed: settlement.narrowed, at: now, using: &generator)
-      } else if !settlement.revoked.isEmpty || !settlement.narrowed.isEmpty {
+      } else if !isObserving, !settlement.revoked.isEmpty || !settlement.narrowed.isEmpty {
         emit(.findFlows(marks: settlement.revoked, narrowed: settlement.narrowed))
       }
     case .refused(let refusal):
@@ -124,8 +161,10 @@ extension SidecarMachine {
     change.underWay?.step = .cut
     change.underWay?.grantsEnded = revoked.count
     audit.context.policyRevision = String(policy.revision.number)
-    if !revoked.isEmpty || !narrowed.isEmpty { withdrawReplies(at: now) }
-    guard !revoked.isEmpty || !narrowed.isEmpty else { return changeCut(count: 0, at: now, using: &generator) }
+    guard !isObserving, !revoked.isEmpty || !narrowed.isEmpty else {
+      return changeCut(count: 0, at: now, using: &generator)
+    }
+    withdrawReplies(at: now)
     _ = tracker.cut(marks: revoked, at: now)
     emit(.findFlows(marks: revoked, narrowed: narrowed))
   }
@@ -172,30 +211,72 @@ extension SidecarMachine {
     change.nextKeep += 1
     underWay.step = .disk(id)
     change.underWay = underWay
+    var source = change.source ?? settings.policySource
+    var digest = change.fileDigest ?? settings.policyFileDigest
+    switch underWay.request {
+    case .api?: source = "api"
+    case .document(_, let file, let read)?: (source, digest) = (file, read)
+    case .lists?, nil: break
+    }
     let kept = KeptPolicy(
-      podUID: settings.identity.podUID, revision: policy.revision.number, document: policy.document)
-    emit(.keep(id, file: ChangeState.file, bytes: kept.composed))
+      podUID: settings.identity.podUID, revision: policy.revision.number,
+      document: source == "api" ? policy.document : nil, source: source, fileDigest: digest)
+    let bytes = kept.composed
+    guard bytes.count <= KeptPolicy.bytesMax else {
+      // The next start could not read it.
+      let reason = "policy of \(bytes.count) octets exceeds limit \(KeptPolicy.bytesMax)"
+      return self.kept(id, .failed(reason: reason), at: now, using: &generator)
+    }
+    emit(.keep(id, file: ChangeState.file, bytes: bytes))
   }
 
   mutating func kept(
     _ id: UInt64, _ outcome: StorageOutcome, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
     guard let underWay = change.underWay, underWay.step == .disk(id), let asked = underWay.request else { return }
-    switch outcome {
-    case .ok:
-      recordChange(underWay, refusal: nil, at: now, using: &generator)
-      evidence.replies.append(.respond(asked.connection, asked.request.accepted(view(of: policy))))
+    switch (outcome, asked) {
+    case (.ok, .api(let connection, let request)):
+      changeHolds(underWay, at: now, using: &generator)
+      evidence.replies.append(.respond(connection, request.accepted(view(of: policy))))
       finishChange(at: now, using: &generator)
-    case .failed(let reason):
+    case (.ok, .document), (.ok, .lists):
+      changeHolds(underWay, at: now, using: &generator)
+      finishChange(at: now, using: &generator)
+    case (.failed(let reason), .document), (.failed(let reason), .lists):
+      // The file itself says it again at the next start.
+      emit(.log(LogEntry(.error, "the policy from a file could not be kept", [("reason", reason)])))
+      changeHolds(underWay, at: now, using: &generator)
+      finishChange(at: now, using: &generator)
+    case (.failed(let reason), .api(let connection, let request)):
       // What a restart would not bring back must not be in force: the old policy is put back, and the client is told.
       emit(
         .log(LogEntry(.error, "the changed policy could not be kept; the old one is put back", [("reason", reason)])))
       var undo = ChangeState.UnderWay(request: nil, old: policy, step: .kernel)
-      undo.undoing = (asked.connection, reason, asked.request.form)
+      undo.undoing = (connection, reason, request.form)
       policy = RuleSet(underWay.old.document, always: underWay.old.always, revision: policy.revision.number + 1)
       firewall.replacePolicy(policy, at: now)
       change.underWay = undo
     }
+  }
+
+  /// The change is in force and kept.
+  private mutating func changeHolds(
+    _ underWay: ChangeState.UnderWay, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    switch underWay.request {
+    case .api?: change.source = "api"
+    case .document(_, let source, let digest)?:
+      change.source = source
+      change.fileDigest = digest
+      emit(
+        .log(LogEntry(.info, "the policy file is in force", [("file", source), ("revision", "\(policy.revision)")])))
+    case .lists(_, let source)?:
+      emit(
+        .log(LogEntry(.info, "the lists are in force", [("directory", source), ("revision", "\(policy.revision)")])))
+    case nil: break
+    }
+    use.keep(only: policy)
+    recordChange(underWay, refusal: nil, at: now, using: &generator)
   }
 
   private mutating func refuseChange(
@@ -213,9 +294,8 @@ extension SidecarMachine {
     emit(.log(LogEntry(.error, "the kernel refused a policy; the old one holds", [("reason", reason)])))
     recordChange(underWay, refusal: reason, at: now, using: &generator)
     policy = underWay.old
-    if let asked = underWay.request {
-      evidence.replies.append(
-        .respond(asked.connection, .changeRefused(.kernel(reason), form: asked.request.form)))
+    if case .api(let connection, let request)? = underWay.request {
+      evidence.replies.append(.respond(connection, .changeRefused(.kernel(reason), form: request.form)))
     }
     finishChange(at: now, using: &generator)
   }
@@ -246,18 +326,24 @@ extension SidecarMachine {
     _ underWay: ChangeState.UnderWay, refusal: String?, at now: Moment,
     using generator: inout some RandomNumberGenerator
   ) {
-    let kind: PolicyChangeDraft.Change
+    var kind = PolicyChangeDraft.Change.set
     let operation: String
-    switch underWay.request?.request.change {
-    case .replace?: (kind, operation) = (.set, "PolicyReplace")
-    case .merge?: (kind, operation) = (.set, "PolicyMerge")
-    case .remove?: (kind, operation) = (.delete, "PolicyRemove")
-    case nil: (kind, operation) = (.set, "PolicyRestore")
+    var source = "api"
+    switch underWay.request {
+    case .api(_, let request)?:
+      switch request.change {
+      case .replace: operation = "PolicyReplace"
+      case .merge: operation = "PolicyMerge"
+      case .remove: (kind, operation) = (.delete, "PolicyRemove")
+      }
+    case .document(_, let file, _)?: (operation, source) = ("PolicyReload", file)
+    case .lists(_, let directory)?: (operation, source) = ("AlwaysReload", directory)
+    case nil: operation = "PolicyRestore"
     }
     record(
       .policyChange(
         PolicyChangeDraft(
-          change: kind, operation: operation, source: "api", old: version(of: underWay.old), new: version(of: policy),
+          change: kind, operation: operation, source: source, old: version(of: underWay.old), new: version(of: policy),
           refusal: refusal, flowsCut: underWay.flowsCut, grantsEnded: underWay.grantsEnded)), at: now,
       using: &generator)
   }

@@ -42,6 +42,9 @@ extension SidecarMachine {
     case .staged(let shortest): resolution.shortestLease[request.answer] = shortest
     case .alreadyHeld(let shortest):
       settle(request.answer, .held(shortest: shortest), at: now, using: &generator)
+    case .withheld where isObserving:
+      // Nothing needs the lease: the rules let everything pass.
+      settle(request.answer, .held(shortest: settings.lease.max), at: now, using: &generator)
     case .withheld(let refusal):
       settle(request.answer, .failed(reason: refusal.reason, text: refusal.text), at: now, using: &generator)
     }
@@ -57,13 +60,14 @@ extension SidecarMachine {
       settle(answer, .held(shortest: shortest), at: now, using: &generator)
     }
     guard !settlement.failed.isEmpty else { return }
-    let failure: LeaseOutcome
+    var failure: LeaseOutcome
     switch outcome {
     case .committed:
       failure = .failed(reason: DenialReason.ruleDeny.rawValue, text: "blocked by policy: it changed meanwhile")
     case .refused(let refusal):
       failure = .failed(reason: "KERNEL_REFUSED", text: "the kernel refused the lease: \(refusal.reason)")
     }
+    if isObserving { failure = .held(shortest: settings.lease.max) }
     for answer in settlement.failed {
       resolution.shortestLease[answer] = nil
       settle(answer, failure, at: now, using: &generator)
@@ -79,6 +83,13 @@ extension SidecarMachine {
   private mutating func record(
     _ facts: DNSFacts, _ transport: TransportProtocol, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
+    if let rule = facts.rule { use.count(rule.text, at: now.wall) }
+    if isObserving { for answered in facts.addresses { seen.lead(facts.name, to: answered.address) } }
+    if facts.isAllowed, facts.reason == nil, policy.skipsLog(facts.name, nil) {
+      evidence.skippedQueries += 1
+      seen.see(facts.name, exists: facts.responseCode != .nameError)
+      return
+    }
     // Neither grows: dots stand where length octets stood, and an address has at most 45 octets.
     var name: [UInt8] = []
     name.reserveCapacity(facts.name.wire.count)
@@ -107,6 +118,7 @@ extension SidecarMachine {
     }
     guard isNew else { return }
     recentDenials.observe(draft, at: now)
+    seen.see(facts.name, exists: facts.resolver == nil || facts.responseCode != .nameError)
     stage(audit.seal(draft, at: now.wall, using: &generator))
   }
 }

@@ -23,7 +23,7 @@ package struct SidecarMachine: Sendable {
   let settings: SidecarSettings
   let hash: AuditLog.Hash
   var phase = Phase.starting
-  var startedAt = Instant(nanoseconds: 0)
+  var startedAt = Moment(instant: Instant(nanoseconds: 0), wall: WallTime(microseconds: 0))
 
   /// The policy that decides now; while a change is under way already the new one, so that nothing is granted under the old.
   var policy: RuleSet
@@ -40,6 +40,8 @@ package struct SidecarMachine: Sendable {
   var forwarder: Forwarder
   let api: PolicyAPI
 
+  var seen = SeenTraffic()
+  var use = RuleUse()
   var evidence = Evidence()
   var resolution = Resolution()
   var delivery = DeliveryState()
@@ -47,6 +49,7 @@ package struct SidecarMachine: Sendable {
   var proofs: ProofState
   var life = LifeState()
   var tamper = TamperState()
+  var files = PolicyFileState()
 
   /// Nil where it was taken: moved out, since copying one counts a dozen references.
   private var effects: [SidecarEffect?] = []
@@ -120,6 +123,7 @@ package struct SidecarMachine: Sendable {
     case .spoolRead(let read, let bytes): spoolRead(read, bytes, at: now, using: &generator)
     case .kept(let id, let outcome):
       if !ownerKept(id, outcome, at: now, using: &generator) { kept(id, outcome, at: now, using: &generator) }
+    case .policyRead(let reading): policyRead(reading, at: now, using: &generator)
 
     case .storageFailed(let reason):
       emit(.log(LogEntry(.warning, "a file of the spool could not be tidied up", [("reason", reason)])))
@@ -163,6 +167,9 @@ package struct SidecarMachine: Sendable {
       return earliest
     }
   }
+
+  /// `SALLYPORT_MODE=observe`: nothing is blocked.
+  var isObserving: Bool { settings.dns.isObserving }
 
   private var undoDeadline: Instant? { change.underWay?.retryAt }
 

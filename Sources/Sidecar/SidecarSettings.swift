@@ -18,6 +18,8 @@ package struct SidecarSettings: Sendable {
   /// The policy to start with, and where it came from, for the record (`SALLYPORT_POLICY`, `state`).
   package var policy: PolicyDocument
   package var policySource: String
+  /// SHA-256 of the policy file in hexadecimal; nil without one.
+  package var policyFileDigest: String?
   package var always: AlwaysRules
   /// A revision that no earlier policy of this pod had.
   package var firstRevision: UInt64
@@ -40,8 +42,9 @@ package struct SidecarSettings: Sendable {
   package var notices: [String]
 
   package init(
-    identity: SandboxIdentity, boot: SpoolBoot, policy: PolicyDocument, policySource: String, always: AlwaysRules,
-    firstRevision: UInt64, owner: OwnerState, ownerIsRequired: Bool, firewall: FirewallParameters, lease: LeaseTimes,
+    identity: SandboxIdentity, boot: SpoolBoot, policy: PolicyDocument, policySource: String,
+    policyFileDigest: String? = nil, always: AlwaysRules, firstRevision: UInt64, owner: OwnerState,
+    ownerIsRequired: Bool, firewall: FirewallParameters, lease: LeaseTimes,
     dns: DNSProxySettings, api: PolicyAPISettings, spool: SpoolLimits, forwarder: ForwarderSettings,
     hub: HubLocation?, audit: AuditSettings, notices: [String]
   ) {
@@ -49,6 +52,7 @@ package struct SidecarSettings: Sendable {
     self.boot = boot
     self.policy = policy
     self.policySource = policySource
+    self.policyFileDigest = policyFileDigest
     self.always = always
     self.firstRevision = firstRevision
     self.owner = owner

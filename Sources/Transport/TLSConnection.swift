@@ -166,6 +166,11 @@ package enum TLSFailure: Error, Hashable, Sendable, CustomStringConvertible {
     ERR_clear_error()
   }
 
+  /// The peer presented a certificate, and it was verified. The corresponding C function is `SSL_get0_peer_certificate`.
+  package var isPeerProved: Bool {
+    unsafe SSL_get0_peer_certificate(connection) != nil && SSL_get_verify_result(connection) == Int(X509_V_OK)
+  }
+
   /// `TLSv1.3`. The corresponding C function is `SSL_get_version`.
   package var version: String { unsafe SSL_get_version(connection).map { unsafe String(cString: $0) } ?? "" }
 

@@ -51,9 +51,14 @@ package final class TLSClientContext: Sendable {
 package final class TLSServerContext: Sendable {
   private let context: Mutex<TLSContext>
 
-  package init(certificateFile: String, keyFile: String) throws(CryptographyFault) {
+  /// `clientCAFile`: whose certificates clients may present, in PEM; one that none of them issued ends the handshake. A client that presents none is let
+  /// in all the same: `TLSConnection.isPeerProved` tells.
+  package init(
+    certificateFile: String, keyFile: String, clientCAFile: String? = nil
+  ) throws(CryptographyFault) {
     let made = try TLSContext(isServer: true)
     try made.identify(certificateFile: certificateFile, keyFile: keyFile)
+    if let clientCAFile { try made.askClients(trusting: clientCAFile) }
     context = Mutex(made)
   }
 
@@ -107,6 +112,20 @@ private func connection(_ address: UInt) throws(CryptographyFault) -> OpaquePoin
   func trust(file: String) throws(CryptographyFault) {
     ERR_clear_error()
     guard unsafe SSL_CTX_load_verify_file(pointer, file) == 1 else { throw .last("roots from \(file)") }
+  }
+
+  /// The server asks clients for a certificate of these roots. The corresponding C functions are `SSL_CTX_set_client_CA_list`, `SSL_CTX_set_verify`.
+  func askClients(trusting file: String) throws(CryptographyFault) {
+    try trust(file: file)
+    guard let names = unsafe SSL_load_client_CA_file(file) else { throw .last("client CA \(file)") }
+    // The context owns the list from here on.
+    unsafe SSL_CTX_set_client_CA_list(pointer, names)
+    unsafe SSL_CTX_set_verify(pointer, SSL_VERIFY_PEER, nil)
+    // Without it a session cannot be resumed where clients are asked (SSL_CTX_set_session_id_context(3)).
+    let identifier = Array("sallyport".utf8)
+    guard unsafe SSL_CTX_set_session_id_context(pointer, identifier, UInt32(identifier.count)) == 1 else {
+      throw .last("session identifier")
+    }
   }
 
   /// SSL_CERT_FILE and SSL_CERT_DIR are honoured. The corresponding C function is `SSL_CTX_set_default_verify_paths`.

@@ -27,7 +27,12 @@ struct Settings {
       switch configuration(environment, file) {
       case .failure(let found): return .failure(SettingProblems(found.problems + policyProblems(beside: found, file)))
       case .success(let configuration):
-        return InitialPolicy.load(configuration).map { Loaded(configuration: configuration, policy: $0) }
+        return InitialPolicy.load(configuration).map { policy in
+          var configuration = configuration
+          // Read now: a million names are not held twice.
+          configuration.policy?.bytes = []
+          return Loaded(configuration: configuration, policy: policy)
+        }
       }
     }
   }

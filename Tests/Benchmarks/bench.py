@@ -137,6 +137,12 @@ def memory(process):
     return {name: int(re.search(rf"^{name}:\s+(\d+) kB", text, re.M)[1]) / 1024 for name in ("Pss", "Rss")}
 
 
+def status(process, field):
+    """A size in MiB."""
+    text = pathlib.Path(f"/proc/{process}/status").read_text()
+    return int(re.search(rf"^{field}:\s+(\d+) kB", text, re.M)[1]) / 1024
+
+
 def compile_tools(folder):
     for name, libraries in (("latency", []), ("relay", []), ("start", []), ("commit", ["-lmnl", "-lnftnl"])):
         run("gcc", "-O2", "-o", folder / name, HERE / f"{name}.c", *libraries)
@@ -170,10 +176,12 @@ class Bench:
     def environment(self, hub, policy=POLICY):
         changes = {} if hub else {"SALLYPORT_EVENTHUB_URL": None, "SALLYPORT_EVENTHUB_AUTH": None, "SALLYPORT_EVENTHUB_TOKEN_FILE": None,
                                   "SALLYPORT_AUDIT_FILE": self.lab.folder / "audit.ndjson"}
-        # As a file: 4,000 rules do not fit into one variable.
-        file = self.lab.folder / "policy.json"
-        file.write_text(json.dumps(policy))
-        return self.lab.settings(None, SALLYPORT_POLICY=None, SALLYPORT_POLICY_FILE=file, SALLYPORT_SPOOL_MAX="1GiB", **changes)
+        file = policy
+        if not isinstance(policy, pathlib.Path):
+            # As a file: 4,000 rules do not fit into one variable.
+            file = self.lab.folder / "policy.json"
+            file.write_text(json.dumps(policy))
+        return self.lab.settings(None, SALLYPORT_POLICY=None, SALLYPORT_POLICY_FILE=file, SALLYPORT_MAX_RULES=0, SALLYPORT_SPOOL_MAX="1GiB", **changes)
 
     def start_sallyport(self, hub=False, policy=POLICY):
         if hub and self.hub is None:
@@ -342,6 +350,38 @@ class Bench:
             finally:
                 self.stop(process)
 
+    def policy_round(self):
+        """A policy of a million names, decisions beside those of one with a hundred, and 4,000 address rules replaced by others."""
+        for count in (100, 1_000_000):
+            label = f"{count:,} names"
+            policy, asked = self.lab.folder / f"{count}.json", self.lab.folder / f"{count}.names"
+            if not policy.exists():
+                policy.write_text('{"egress":[' + ",".join(f'{{"action":"allow","target":"{name_of(i)}"}}' for i in range(count)) + "]}")
+                order = random.Random(1)
+                asked.write_text("".join((name_of(order.randrange(count)) if i % 2 else f"no{i}.example.test") + "\n" for i in range(10_000)))
+                for path in (policy, asked):
+                    path.chmod(0o644)
+            found = json.loads(run(*under_test(binary("policy-benchmark"), policy, asked)).stdout)
+            if found["allowed"] != found["asked"] // 2:
+                raise SystemExit(f"policy-benchmark allowed {found['allowed']} of {found['asked']}")
+            note("a decision: p50, ns", label, found["decision"])
+            note("a policy parsed and compiled, ms", label, found["parse"] + found["compile"])
+            begun = time.monotonic()
+            process = self.start_sallyport(policy=policy)
+            try:
+                note("start with a policy: enforcing after, ms", label, (time.monotonic() - begun) * 1000)
+                time.sleep(3)
+                note("memory with a policy: RSS, MiB", label, status(process.pid, "VmRSS"))
+                note("memory with a policy: highest RSS, MiB", label, status(process.pid, "VmHWM"))
+            finally:
+                self.stop(process)
+        process = self.start_sallyport()
+        try:
+            taken = json.loads(self.lab.inside(self.lab.outside, sys.executable, "-c", REPLACEMENTS, env={**os.environ, "TOKEN": API_TOKEN}).stdout)
+            note("PUT of 4,000 address rules in place of others, ms", "Sallyport", statistics.median(taken))
+        finally:
+            self.stop(process)
+
     def commit_round(self):
         process = self.start_sallyport()
         try:
@@ -382,6 +422,26 @@ answer.read()
 if answer.status != 200: raise SystemExit(f"PUT /owner: {answer.status}")
 print(sent, time.monotonic())
 """
+def name_of(index):
+    return f"n{index}.d{index % 4999}.zone{index % 97}.example.net"
+
+
+REPLACEMENTS = r"""
+import http.client, json, os, time
+connection = http.client.HTTPConnection("10.77.0.2", 18080, timeout=30)
+taken = []
+for turn in range(12):
+    rules = [{"action": "allow", "target": f"45.{turn}.{i // 250}.{i % 250}", "ports": ["443/tcp"]} for i in range(4000)]
+    body = json.dumps({"egress": rules})
+    begun = time.monotonic()
+    connection.request("PUT", "/policy", body, {"OPENSANDBOX-EGRESS-AUTH": os.environ["TOKEN"]})
+    answer = connection.getresponse()
+    answer.read()
+    if answer.status != 200: raise SystemExit(f"PUT: {answer.status}")
+    if turn >= 2: taken.append((time.monotonic() - begun) * 1000)
+print(json.dumps(taken))
+"""
+
 PATCHES = r"""
 import http.client, json, os, time
 connection = http.client.HTTPConnection("10.77.0.2", 18080, timeout=10)
@@ -415,7 +475,7 @@ def table(baselines):
 def main():
     parser = argparse.ArgumentParser(prog="Tests/Benchmarks/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender has its turn (5)")
-    parser.add_argument("--rows", default="dns,hub,memory,start,rules,owner,commit", help="parts to measure, by commas (all)")
+    parser.add_argument("--rows", default="dns,hub,memory,start,rules,policy,owner,commit", help="parts to measure, by commas (all)")
     parser.add_argument("--seconds", type=float, default=2, help="length of the runs with hot and denied names (2)")
     parser.add_argument("--quick", action="store_true", help="of the peers only knot and the relay")
     parser.add_argument("--settle", type=float, default=4, help="seconds between the first delivery and the look at the memory (4)")

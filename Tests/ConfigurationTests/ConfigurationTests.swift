@@ -186,8 +186,7 @@ private func problems(_ environment: [String: String], file: String? = nil) -> [
   }
 
   @Test(arguments: [
-    ("SALLYPORT_MODE", "observe"), ("SALLYPORT_KERNEL_PROFILE", "aks-kata-6.6"),
-    ("SALLYPORT_EVENTHUB_URL", "https://ns/hub"), ("OPENSANDBOX_EGRESS_BLOCK_DOH_443", "true"),
+    ("SALLYPORT_EVENTHUB_URL", "https://ns/hub"), ("OPENSANDBOX_EGRESS_DENY_WEBHOOK", "https://h/x"),
   ])
   func whatHasNoEffectYetIsSaid(_ name: String, _ value: String) throws {
     #expect(try parse([name: value]).get().notices.contains { $0.contains("no effect yet") })

@@ -50,10 +50,21 @@ import Testing
     #expect(facts?.reason == "OWNER_UNBOUND" && facts?.isAllowed == false)
   }
 
-  @Test func observingForwardsADeniedNameAndSaysSo() throws {
+  @Test func observingADeniedNameKeepsTheReasonOfTheNameWhateverItsAddressIs() throws {
+    for address in ["10.0.0.5", "192.0.2.5"] {
+      var stage = Stage(isObserving: true)
+      let query = try stage.ask("nobody.allows.test").onlyUpstream()
+      let lease = try stage.respond(query, [.a("nobody.allows.test", address)]).onlyLease()
+      let (reply, facts) = try stage.settle(lease).onlyReply()
+      #expect(reply.addresses == [address])
+      #expect(facts?.isAllowed == false && facts?.reason == "DEFAULT_DENY")
+    }
+  }
+
+  @Test func observingGivesAWithheldAnswerAndSaysSo() throws {
     var stage = Stage(isObserving: true)
-    let query = try stage.ask("www.example.com").onlyUpstream()
-    let lease = try stage.respond(query, [.a("www.example.com", "10.0.0.5")]).onlyLease()
+    let query = try stage.ask("www.acme.test").onlyUpstream()
+    let lease = try stage.respond(query, [.a("www.acme.test", "10.0.0.5")]).onlyLease()
     let (reply, facts) = try stage.settle(lease).onlyReply()
     #expect(reply.addresses == ["10.0.0.5"])
     #expect(facts?.isAllowed == false && facts?.reason == "PRIVATE_ANSWER")

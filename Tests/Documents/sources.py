@@ -54,6 +54,16 @@ def constants():
     return found
 
 
+def metrics():
+    """(name, kind, meaning) of each metric, in the order in which they are shown."""
+    text = "".join(path.read_text() for path in sorted((ROOT / "Sources" / "Sidecar").glob("SidecarMachine+Metrics*.swift")))
+    found = [(match.start(), match[2], match[1], match[3]) for match in re.finditer(r'text\.(counter|gauge)s?\(\s*"(\w+)",\s*"([^"]+)"', text)]
+    helps = re.findall(r"# HELP sallyport_(\w+) ([^\\\n]+)\n\s*# TYPE \S+ (\w+)", text)
+    place = text.find("text.source(")
+    found += [(place, name, kind, meaning) for name, meaning, kind in helps]
+    return [row[1:] for row in sorted(found)]
+
+
 def is_limit(key):
     """Constants that must stand in the README's table."""
     return re.search(r"(Max|Limit)$", key[1]) is not None

@@ -1,7 +1,7 @@
-"""Writes the README's two tables that the sources decide: settings wholly, limits their values and rows that are missing.
+"""Writes the README's two tables that the sources decide: settings wholly, limits their values and rows that are missing; and the table of metrics.
 
     python3 Tests/Documents/tables.py           shows what would change
-    python3 Tests/Documents/tables.py --write   changes README.md
+    python3 Tests/Documents/tables.py --write   changes README.md and deploy/metrics.md
 """
 import difflib, re, sys
 
@@ -50,6 +50,16 @@ def limits_table():
     return lines
 
 
+METRICS = sources.ROOT / "deploy" / "metrics.md"
+
+
+def metrics_page():
+    """What `/metrics` shows, a row a name."""
+    rows = [f"| `sallyport_{name}` | {kind} | {meaning} |" for name, kind, meaning in sources.metrics()]
+    return "\n".join(["# Metrics", "", "`GET /metrics`, in the Prometheus text format. Counters begin at 0 with each start of the daemon.", "",
+                      "| name | kind | meaning |", "|---|---|---|", *rows, ""])
+
+
 def main():
     text = sources.README
     for mark, lines in (("settings", settings_table()), ("limits", limits_table())):
@@ -58,8 +68,10 @@ def main():
         text = re.sub(rf"<!-- {mark} -->\n.*?<!-- end -->", lambda _: part, text, flags=re.S)
     if "--write" in sys.argv[1:]:
         (sources.ROOT / "README.md").write_text(text)
+        METRICS.write_text(metrics_page())
     else:
         sys.stdout.writelines(difflib.unified_diff(sources.README.splitlines(True), text.splitlines(True), "README.md", "sources"))
+        sys.stdout.writelines(difflib.unified_diff(METRICS.read_text().splitlines(True), metrics_page().splitlines(True), "deploy/metrics.md", "sources"))
     return 0
 
 

@@ -32,7 +32,7 @@ import Testing
     #expect(world.answer(request("GET", "/policy", headers: headers)).status == 200)
   }
 
-  @Test(arguments: ["/", "", "/policy/", "/policy/x", "/Policy", "/policies", "*", "/policy/suggested"])
+  @Test(arguments: ["/", "", "/policy/", "/policy/x", "/Policy", "/policies", "*", "/policy/suggest"])
   func unknownPathIs404WithoutCredential(path: String) {
     var world = World()
     #expect(world.text(request("GET", path, headers: [:])) == "404 404 page not found\n")

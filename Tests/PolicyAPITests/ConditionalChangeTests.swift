@@ -1,7 +1,9 @@
+import Addressing
 import EgressPolicy
 import HTTPWire
 import PolicyAPI
 import Testing
+import Timekeeping
 
 @Suite struct ConditionalChangeTests {
   static let rules = "[{\"action\":\"allow\",\"target\":\"a.test\",\"ports\":[\"443/tcp\"],\"reason\":\"r\"}]"
@@ -36,12 +38,22 @@ import Testing
     var world = World(
       document: try document(
         "{\"egress\":[{\"action\":\"deny\",\"target\":\"a.test\"},{\"action\":\"allow\",\"target\":\"b.test\"}]}"))
+    world.impact = ChangeImpact(
+      namesAllowed: ["a.test"], namesDenied: ["b.test"],
+      flowsCut: [
+        FlowView(
+          name: "b.test", destination: .v4(IPv4Address(192, 0, 2, 1)), port: 443, transport: .tcp, bytesSent: 1,
+          bytesReceived: 2, rule: "allow b.test", age: .seconds(3))
+      ])
     let before = world.view
     let answer = world.text(request("PATCH", "/policy", Self.rules, query: [.init("dryRun", "true")]))
     #expect(
       answer == "200 {\"status\":\"ok\",\"mode\":\"enforcing\",\"enforcementMode\":\"dns+nft\",\"dryRun\":true,"
         + "\"defaultAction\":\"deny\",\"rulesAdded\":[{\"action\":\"allow\",\"target\":\"a.test\",\"ports\":[\"443/tcp\"],\"reason\":\"r\"}],"
-        + "\"rulesRemoved\":[{\"action\":\"deny\",\"target\":\"a.test\"}],\"reordered\":false}\n")
+        + "\"rulesRemoved\":[{\"action\":\"deny\",\"target\":\"a.test\"}],\"reordered\":false,"
+        + "\"namesAllowed\":[\"a.test\"],\"namesDenied\":[\"b.test\"],\"flowsCut\":[{\"name\":\"b.test\",\"address\":\"192.0.2.1\","
+        + "\"port\":443,\"protocol\":\"tcp\",\"bytesSent\":1,\"bytesReceived\":2,\"rule\":\"allow b.test\",\"ageSeconds\":3}]}\n"
+    )
     #expect(world.view == before)
   }
 

@@ -17,6 +17,8 @@ func request(
 struct World {
   var api: PolicyAPI
   var view: PolicyView
+  /// What the machine would say of a rehearsal.
+  var impact = ChangeImpact(namesAllowed: [], namesDenied: [], flowsCut: [])
 
   init(token: String? = token, limits: PolicyLimits = .standard, document: PolicyDocument = .denyAll) {
     api = PolicyAPI(PolicyAPISettings(token: token.map { Array($0.utf8) }, limits: limits))
@@ -27,9 +29,14 @@ struct World {
     switch api.route(request) {
     case .respond(let response): return response
     case .call(.readPolicy, _): return .policy(view)
+    case .call(.readDescription, _): return .openAPI
     case .call(.change(let change), _):
       switch change.decide(view) {
       case .respond(let response): return response
+      case .rehearse(let document):
+        var proposed = view
+        proposed.document = document
+        return .dryRun(from: view, to: proposed, impact)
       case .commit(let document):
         view.document = document
         view.revision = PolicyRevision(number: view.revision.number + 1)

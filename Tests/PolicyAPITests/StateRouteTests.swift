@@ -70,7 +70,8 @@ import Timekeeping
 
   @Test(arguments: [
     ("/readyz", PolicyAPICall.ready), ("/metrics", .metrics), ("/owner", .readOwner), ("/flows", .readFlows),
-    ("/audit", .readAudit), ("/policy", .readPolicy),
+    ("/audit", .readAudit), ("/policy", .readPolicy(withStatistics: false)), ("/policy/suggested", .suggest),
+    ("/openapi.json", .readDescription),
   ]) func readsBecomeCalls(path: String, call: PolicyAPICall) {
     #expect(World().api.route(request("GET", path)) == .call(call, form: .text))
   }

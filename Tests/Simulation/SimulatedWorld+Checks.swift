@@ -88,6 +88,7 @@ extension SimulatedWorld {
     case .spoolSynced(let ticket, let outcome): "> synced \(ticket.number) \(outcome)"
     case .cursorWritten(let generation, let outcome): "> cursor written \(generation) \(outcome)"
     case .kept(let id, let outcome): "> kept \(id) \(outcome)"
+    case .policyRead(let reading): "> policy read \(reading)"
     case .turnEnded: "> turn"
     case .deadlineReached: "> deadline"
     case .shutdownRequested: "> shutdown"
