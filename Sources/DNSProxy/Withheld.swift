@@ -3,7 +3,7 @@ import EgressPolicy
 import DNSWire
 import Timekeeping
 
-/// An address that the policy keeps from the client, and why.
+/// Promise E11. An address that the policy keeps from the client, and why.
 struct Withheld: Sendable {
   var address: AnsweredAddress
   var rule: RuleReference?

@@ -1,7 +1,7 @@
 import LinuxIO
 import Transport
 
-/// What the rules were when this daemon loaded them, for the next start: they stand until someone deletes them, and are to be what they were. In the page cache
+/// Promise T3. What the rules were when this daemon loaded them, for the next start: they stand until someone deletes them, and are to be what they were. In the page cache
 /// that is enough: with the machine the rules go too.
 struct RulesetMemory: Equatable, Sendable {
   /// In the state directory.

@@ -58,7 +58,7 @@ struct Startup {
     try Self.takeUser(configuration)
   }
 
-  /// Whoever else translates what leaves decides before us where it goes.
+  /// Promise N1. Whoever else translates what leaves decides before us where it goes.
   private static func refuseForeign(_ kernel: NftablesSocket) throws(StartupFailure) {
     let foreign = try required("nf_tables") { () throws(NetlinkError) in try kernel.foreignOutputNat() }
     guard foreign.isEmpty else {
@@ -153,7 +153,7 @@ struct Startup {
     return 0
   }
 
-  /// `SALLYPORT_KERNEL_PROFILE`: nothing that the named kernel lacks is even tried.
+  /// Promise N2. `SALLYPORT_KERNEL_PROFILE`: nothing that the named kernel lacks is even tried.
   private func checkProfile(_ parameters: FirewallParameters) throws(StartupFailure) {
     guard configuration.kernelProfile == .aksKata66 else { return }
     let outside = Ruleset(parameters).expressions.filter { !KernelExpression.onAKSKata66.contains($0.rawValue) }
@@ -164,7 +164,7 @@ struct Startup {
     }
   }
 
-  /// What an earlier process left: it is taken over, not flushed.
+  /// Promise D2. What an earlier process left: it is taken over, not flushed.
   private func adopted(_ settings: SidecarSettings, _ storage: Storage) throws(StartupFailure) -> SidecarEvent {
     let listing = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in try storage.listing }
     var leases: [AdoptedLease] = []

@@ -15,6 +15,8 @@
 //   hold, and yields the difference as one transaction. One is under way at a time: what is staged meanwhile forms the next one, which is the
 //   group commit. The answers that need it come back from `settle`.
 //
+// Promise D1: nothing here takes anything out of the kernel when the process ends.
+//
 // Failures
 //   A refused transaction is undone exactly, by a journal of what each input replaced, and with it what was staged on top of it. Time is not
 //   undone: what ended meanwhile ends again at the next deadline, no sooner than `retryPause`.

@@ -1,5 +1,6 @@
 import EgressPolicy
 
+/// The chains keep what deploy/docs/security-promise.md says, sentence by sentence.
 extension Ruleset {
   private static let portProtocols: [UInt8] = [6, 17]
   private static let loopback4: [UInt8] = [127, 0, 0, 1]
@@ -14,7 +15,7 @@ extension Ruleset {
   /// Chains that others jump to come first.
   var chains: [RuleChain] { [refuse, judge, permitPort, permit, forged, steer, out, astray, through, last, into] }
 
-  /// The mark says why the flow is denied. TCP and UDP go where nobody listens: refused at once, and the flow with its original destination is
+  /// Promise E9. The mark says why the flow is denied. TCP and UDP go where nobody listens: refused at once, and the flow with its original destination is
   /// an ordinary conntrack entry. Others have no such place and end at `out`.
   private var refuse: RuleChain {
     var chain = RuleChain(.refuse)
@@ -32,7 +33,7 @@ extension Ruleset {
     return chain
   }
 
-  /// A missing key ends the rule, so the look-up is the verdict. Leases come before address rules: a lease exists only where the rule for its name
+  /// Promise E3 and E4. A missing key ends the rule, so the look-up is the verdict. Leases come before address rules: a lease exists only where the rule for its name
   /// comes before the rules for its address.
   private var permitPort: RuleChain {
     var chain = RuleChain(.permitPort)
@@ -60,7 +61,7 @@ extension Ruleset {
     return chain
   }
 
-  /// Sees the first packet of each flow that the pod begins, before any address translation.
+  /// Promise E1, E2, E7 and G1. Sees the first packet of each flow that the pod begins, before any address translation.
   private var steer: RuleChain {
     var chain = RuleChain(.steer, .init(kind: .nat, hook: .output, priority: -100, drops: false))
     for (sets, address) in Self.families {
@@ -96,7 +97,7 @@ extension Ruleset {
     return chain
   }
 
-  /// Every packet that leaves. Address translation has happened, but the output interface is still that of the original destination, so
+  /// Promise E5, E6, E8 and D3. Every packet that leaves. Address translation has happened, but the output interface is still that of the original destination, so
   /// what was redirected is told by mark, address and port.
   private var out: RuleChain {
     var chain = RuleChain(.out, .init(kind: .filter, hook: .output, priority: 0, drops: parameters.enforces))
@@ -182,7 +183,7 @@ extension Ruleset {
     return chain
   }
 
-  /// What may begin a flow from outside. Everything else that is new is dropped before it makes an entry: else the next packet of a server whose flow was
+  /// Promise E6. What may begin a flow from outside. Everything else that is new is dropped before it makes an entry: else the next packet of a server whose flow was
   /// cut would begin a flow of its own, to which the workload's packets were replies.
   private var into: RuleChain {
     var chain = RuleChain(.into, .init(kind: .filter, hook: .input, priority: 0, drops: false))
@@ -221,7 +222,7 @@ extension Ruleset {
     return chain
   }
 
-  /// What the pod only forwards, for a network namespace made inside it, met none of the other chains: it would be a way out.
+  /// Promise E10. What the pod only forwards, for a network namespace made inside it, met none of the other chains: it would be a way out.
   private var through: RuleChain {
     var chain = RuleChain(.through, .init(kind: .filter, hook: .forward, priority: 0, drops: parameters.enforces))
     chain.add(.counter)

@@ -24,7 +24,7 @@ struct LifeState: Sendable {
 }
 
 extension SidecarMachine {
-  /// R1: the rules first. Everything else waits for their commit.
+  /// R1 (Promise B1): the rules first. Everything else waits for their commit.
   mutating func start(
     _ listing: SpoolListing, leases: [AdoptedLease], grants: [AdoptedGrant], tampering: ForeignChange?,
     at now: Moment, using generator: inout some RandomNumberGenerator

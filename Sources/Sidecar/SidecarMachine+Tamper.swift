@@ -2,7 +2,7 @@ import Firewall
 import FlowAudit
 import Timekeeping
 
-/// What others do to the rules, from its discovery until it is undone and on the record.
+/// What others do to the rules, from its discovery until it is undone and on the record (Promise T1 and T2).
 struct TamperState: Sendable {
   /// Discovered, and its undoing is staged or under way.
   var found: ForeignChange?

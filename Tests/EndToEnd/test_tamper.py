@@ -28,7 +28,7 @@ class Tamper(LabCase):
 
     def test_whatever_someone_changes_is_put_back_at_once_and_on_the_record(self):
         self.lab.lookup("many.example.test")
-        live = Flow(self.lab, "many.example.test", "echo")
+        live = Flow(self.lab, "many.example.test", "echo", seconds=900)
         shape = self.shape()
         for what, commands in (
             ("rule of chain out", ["insert rule inet sallyport out accept"]),
