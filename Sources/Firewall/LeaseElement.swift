@@ -71,10 +71,16 @@ struct LeaseElement: Hashable, Sendable {
 
 /// The ports of an address that one rule grants to one name.
 struct LeasePart: Hashable, Sendable {
-  var grant: UInt32
   var ports: PortSet
   /// The rule's end, if it has one: the part ends with it.
   var ruleEnds: Instant?
+  var grant: UInt32
+
+  init(grant: UInt32, ports: PortSet, ruleEnds: Instant?) {
+    self.grant = grant
+    self.ports = ports
+    self.ruleEnds = ruleEnds
+  }
 }
 
 /// One name's hold on one address.
@@ -86,7 +92,7 @@ struct Lease: Hashable, Sendable {
   var order: UInt64
   /// The DNS session that told the address last.
   var session: UInt64 = 0
-  var parts: [LeasePart]
+  var parts: Few<LeasePart>
 
   func end(of part: LeasePart) -> Instant { part.ruleEnds.map { min($0, until) } ?? until }
 
@@ -96,11 +102,11 @@ struct Lease: Hashable, Sendable {
 
 /// Everything about one address.
 struct AddressRecord: Hashable, Sendable {
-  var leases: [Lease] = []
+  var leases = Few<Lease>()
   /// What the kernel has been sent, with its ends as we know them; the kernel's are never earlier.
-  var held: [LeaseElement] = []
+  var held = Few<LeaseElement>()
   /// What it should hold, ascending by key.
-  var wanted: [LeaseElement] = []
+  var wanted = Few<LeaseElement>()
   /// The transaction in which it changed last.
   var changedIn: UInt64 = 0
   /// The deadline under which it stands in the queue.
@@ -119,9 +125,11 @@ struct AddressRecord: Hashable, Sendable {
 
 /// What the kernel should hold for an address under these leases: where several grant one thing, the latest gives the mark and the longest the end.
 /// It is let through while any of them holds.
-func elements(of leases: [Lease], enumeratedMax: Int) -> [LeaseElement] {
-  if leases.count == 1, leases[0].parts.count == 1, leases[0].parts[0].ports.isEverything {
-    return [LeaseElement(key: .plain, mark: leases[0].parts[0].grant, until: leases[0].shortest)]
+func elements(of leases: Few<Lease>, enumeratedMax: Int) -> Few<LeaseElement> {
+  if leases.count == 1, let lease = leases.first, lease.parts.count == 1, let part = lease.parts.first,
+    part.ports.isEverything
+  {
+    return Few(LeaseElement(key: .plain, mark: part.grant, until: lease.end(of: part)))
   }
   var single: [ElementKey: LeaseElement] = [:]
   var ranges: [LeaseElement] = []
@@ -139,8 +147,9 @@ func elements(of leases: [Lease], enumeratedMax: Int) -> [LeaseElement] {
       }
     }
   }
-  return single.values.sorted { $0.key < $1.key }
-    + (leases.count == 1 ? ranges.sorted { $0.key < $1.key } : disjoint(ranges))
+  return Few(
+    single.values.sorted { $0.key < $1.key }
+      + (leases.count == 1 ? ranges.sorted { $0.key < $1.key } : disjoint(ranges)))
 }
 
 private func keys(of ports: PortSet, enumeratedMax: Int) -> [ElementKey] {
