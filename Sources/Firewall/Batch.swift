@@ -25,7 +25,7 @@ struct Batch: Sendable {
   struct Answer: Sendable {
     var id: UInt64
     var name: Int
-    var addresses: [IPAddress]
+    var addresses: Few<IPAddress>
   }
 
   let id: UInt64

@@ -16,7 +16,7 @@ extension Firewall {
     self.now = now.instant
     let index = index(of: name)
     let start = Position(of: staging)
-    var waits: [IPAddress] = []
+    var waits = Few<IPAddress>()
     var latestChange: UInt64 = 0
     var shortest: TimeSpan?
     var refusal: LeaseRefusal?

@@ -66,7 +66,10 @@ struct Grant: Sendable {
 
   /// What the kernel holds of it.
   func element(_ id: UInt32, _ left: TimeSpan?) -> SetElement {
-    SetElement([hostOrderBytes(id)], timeout: left, comment: isUnknown ? nil : attribution.comment)
+    // In host order, as the kernel keeps marks.
+    var values = ElementValues()
+    values.append(bigEndian: id.bigEndian)
+    return SetElement(values, timeout: left, comment: isUnknown ? nil : attribution.comment)
   }
 
   /// False when there is no room.

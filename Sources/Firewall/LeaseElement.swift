@@ -57,15 +57,14 @@ struct LeaseElement: Hashable, Sendable {
 
   func element(_ address: IPAddress, at now: Instant) -> SetElement {
     let left = Swift.max(until - now, .milliseconds(1))
-    switch key.kind {
-    case .plain, .other: return SetElement([address.bytes], mark: mark, timeout: left)
-    case .port:
-      return SetElement([address.bytes, [key.transport], bigEndianBytes(key.low)], mark: mark, timeout: left)
-    case .range:
-      return SetElement(
-        [address.bytes, [key.transport], bigEndianBytes(key.low)],
-        last: [address.bytes, [key.transport], bigEndianBytes(key.high)], mark: mark, timeout: left)
-    }
+    var values = ElementValues()
+    values.append(address)
+    if key.kind == .plain || key.kind == .other { return SetElement(values, mark: mark, timeout: left) }
+    values.append(bigEndian: key.transport)
+    values.append(bigEndian: key.low)
+    guard key.kind == .range else { return SetElement(values, mark: mark, timeout: left) }
+    return SetElement(
+      values, last: [address.bytes, [key.transport], bigEndianBytes(key.high)], mark: mark, timeout: left)
   }
 }
 
