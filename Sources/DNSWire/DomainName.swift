@@ -104,7 +104,10 @@ package struct DomainName: Sendable {
   }
 
   /// The same name in lower case.
-  package var lowercase: DomainName { DomainName(checkedWire: wire.map(lowercased)) }
+  package var lowercase: DomainName {
+    // Most names are in lower case already, and share their octets.
+    wire.contains { lowercased($0) != $0 } ? DomainName(checkedWire: wire.map(lowercased)) : self
+  }
 }
 
 extension DomainName: Hashable, Comparable {

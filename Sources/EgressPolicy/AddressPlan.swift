@@ -69,7 +69,7 @@ private struct Sweep {
     start = isDone ? end : end + 1
     let rules = (set.index.everything + blocks.map(\.rule)).sorted()
     if rules.isEmpty, set.document.defaultAction == .deny { return }
-    let verdicts = set.verdicts(of: rules, ignoringNameAllows: false, at: now)
+    let verdicts = set.verdicts(of: RuleNumbers(rules), ignoringNameAllows: false, at: now)
     if verdicts.count == 1, verdicts[0].rule.place == .defaultAction, verdicts[0].rule.action == .deny { return }
     let last = IPAddress(number: end, isIPv4: isIPv4)
     if let before = entries.last, before.last.number + 1 == first.number, before.verdicts == verdicts {

@@ -81,7 +81,7 @@ extension RuleSet {
       guard let expiresAt = reference(rule).expiresAt else { return true }
       return expiresAt > now
     }
-    let verdicts = verdicts(of: matching, ignoringNameAllows: false, at: now)
+    let verdicts = verdicts(of: RuleNumbers(matching), ignoringNameAllows: false, at: now)
     let decisive: PortVerdict
     if let transport {
       decisive =

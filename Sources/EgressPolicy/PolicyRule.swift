@@ -58,21 +58,61 @@ package enum RulePlace: Hashable, Comparable, Sendable {
   case defaultAction
 }
 
-/// The rule that made a decision, as records and `explain` name it.
+/// The rule that made a decision, as records and `explain` name it. One reference in size: it travels with every query and stays with every grant.
 package struct RuleReference: Hashable, Sendable {
-  package var place: RulePlace
-  package var action: PolicyAction
-  /// `allow registry.example.com 443/tcp`, `deny.always 169.254.169.254`, `default deny`: does not depend on the rule's index, so that it stays the
-  /// same while other rules come and go. Two rules with equal text are the same rule for a grant.
-  package var text: String
-  package var expiresAt: WallTime?
+  private final class Storage: Sendable {
+    let place: RulePlace
+    let action: PolicyAction
+    let text: String
+    let expiresAt: WallTime?
+    let textHash: Int
+
+    init(_ place: RulePlace, _ action: PolicyAction, _ text: String, _ expiresAt: WallTime?) {
+      self.place = place
+      self.action = action
+      self.text = text
+      self.expiresAt = expiresAt
+      var hasher = Hasher()
+      hasher.combine(text)
+      textHash = hasher.finalize()
+    }
+  }
+
+  private let storage: Storage
 
   package init(place: RulePlace, action: PolicyAction, text: String, expiresAt: WallTime? = nil) {
-    self.place = place
-    self.action = action
-    self.text = text
-    self.expiresAt = expiresAt
+    storage = Storage(place, action, text, expiresAt)
   }
+
+  package var place: RulePlace { storage.place }
+  package var action: PolicyAction { storage.action }
+  /// `allow registry.example.com 443/tcp`, `deny.always 169.254.169.254`, `default deny`: does not depend on the rule's index, so that it stays the
+  /// same while other rules come and go. Two rules with equal text are the same rule for a grant.
+  package var text: String { storage.text }
+  package var expiresAt: WallTime? { storage.expiresAt }
+
+  package static func == (left: Self, right: Self) -> Bool {
+    left.storage === right.storage
+      || left.place == right.place && left.action == right.action && left.text == right.text
+        && left.expiresAt == right.expiresAt
+  }
+
+  package func hash(into hasher: inout Hasher) { hasher.combine(storage.textHash) }
+
+  /// What is the same for equal texts: a key that needs no text to be hashed.
+  package struct Text: Hashable, Sendable {
+    private let rule: RuleReference
+
+    fileprivate init(_ rule: RuleReference) { self.rule = rule }
+
+    package static func == (left: Self, right: Self) -> Bool {
+      left.rule.storage === right.rule.storage || left.rule.text == right.rule.text
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(rule.storage.textHash) }
+  }
+
+  package var textKey: Text { Text(self) }
 }
 
 /// Ports for which one rule is the first match.

@@ -1,28 +1,48 @@
 import Addressing
 
-/// A set of destination ports: of TCP, of UDP, and whether protocols without ports belong to it.
+/// A set of destination ports: of TCP, of UDP, and whether protocols without ports belong to it. One reference in size: every lease has one.
 package struct PortSet: Hashable, Sendable {
-  /// Sorted, disjoint, not adjacent.
-  package private(set) var tcp: [ClosedRange<UInt16>]
-  /// Sorted, disjoint, not adjacent.
-  package private(set) var udp: [ClosedRange<UInt16>]
-  /// ICMP, SCTP and everything else.
-  package var otherProtocols: Bool
+  private final class Storage: Sendable {
+    let tcp: [ClosedRange<UInt16>]
+    let udp: [ClosedRange<UInt16>]
+    let otherProtocols: Bool
+    let isEverything: Bool
+
+    init(_ tcp: [ClosedRange<UInt16>], _ udp: [ClosedRange<UInt16>], _ otherProtocols: Bool) {
+      self.tcp = tcp
+      self.udp = udp
+      self.otherProtocols = otherProtocols
+      isEverything = otherProtocols && tcp == [0...65535] && udp == [0...65535]
+    }
+  }
+
+  private let storage: Storage
 
   package static let everything = PortSet(tcp: [0...65535], udp: [0...65535], otherProtocols: true)
   package static let nothing = PortSet(tcp: [], udp: [], otherProtocols: false)
 
   package init(tcp: [ClosedRange<UInt16>], udp: [ClosedRange<UInt16>], otherProtocols: Bool) {
-    self.tcp = normalized(tcp)
-    self.udp = normalized(udp)
-    self.otherProtocols = otherProtocols
+    storage = Storage(normalized(tcp), normalized(udp), otherProtocols)
   }
 
-  /// Asked for every answer, so without the arrays of `everything`.
-  package var isEverything: Bool {
-    otherProtocols && tcp.count == 1 && udp.count == 1 && tcp[0] == Self.allPorts && udp[0] == Self.allPorts
+  /// Sorted, disjoint, not adjacent.
+  package var tcp: [ClosedRange<UInt16>] { storage.tcp }
+  /// Sorted, disjoint, not adjacent.
+  package var udp: [ClosedRange<UInt16>] { storage.udp }
+  /// ICMP, SCTP and everything else.
+  package var otherProtocols: Bool { storage.otherProtocols }
+  package var isEverything: Bool { storage.isEverything }
+
+  package static func == (left: Self, right: Self) -> Bool {
+    left.storage === right.storage
+      || left.tcp == right.tcp && left.udp == right.udp && left.otherProtocols == right.otherProtocols
   }
-  private static var allPorts: ClosedRange<UInt16> { 0...65535 }
+
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(tcp)
+    hasher.combine(udp)
+    hasher.combine(otherProtocols)
+  }
   package var isEmpty: Bool { tcp.isEmpty && udp.isEmpty && !otherProtocols }
 
   package func contains(port: UInt16, of transport: TransportProtocol) -> Bool {

@@ -43,8 +43,8 @@ struct RuleIndex: Sendable {
   func place(_ rule: UInt32) -> (list: Int, index: Int) { locate(rule, starts) }
 
   /// The rules that name this name, exactly or by wildcard, in order.
-  func rules(named name: DomainName) -> [UInt32] {
-    var found: [UInt32] = []
+  func rules(named name: DomainName) -> RuleNumbers {
+    var found = RuleNumbers()
     var chains = 0
     var offsets = InlineArray<128, UInt8>(repeating: 0)
     var labels = 0
@@ -72,8 +72,7 @@ struct RuleIndex: Sendable {
         rule = names.next(rule)
       }
     }
-    if chains > 1 { found.sort() }
-    return found
+    return chains > 1 ? RuleNumbers(found.sorted()) : found
   }
 }
 

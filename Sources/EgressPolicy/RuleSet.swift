@@ -26,6 +26,8 @@ package struct RuleSet: Sendable {
   private let skipped: RuleIndex
   /// Made beforehand for policies of ordinary size, on demand for lists of a million names.
   private let references: [RuleReference]
+  /// What `verdicts` says when a rule is the only one that matches and has not expired; made beforehand like `references`.
+  private var alone: [[PortVerdict]] = []
   private let expiries: [WallTime]
   let defaultRule: RuleReference
 
@@ -47,6 +49,7 @@ package struct RuleSet: Sendable {
     expiries = Set(always.deny.expiries + always.allow.expiries + document.egress.expiries).sorted()
     defaultRule = RuleReference(
       place: .defaultAction, action: document.defaultAction, text: "default \(document.defaultAction.rawValue)")
+    alone = references.indices.map { shares(of: RuleNumbers([UInt32($0)]), ignoringNameAllows: false, at: nil) }
   }
 
   /// What the policy says of a name before any address is known: allowed when some port of some ordinary address may be reached by it. Rules about
@@ -54,7 +57,7 @@ package struct RuleSet: Sendable {
   package func decide(_ name: DomainName, at now: WallTime) -> NameDecision {
     var left = PortSet.everything
     let lists = index.lists
-    for rule in merged(index.rules(named: name), index.everything) {
+    for rule in index.rules(named: name).merged(with: index.everything) {
       let (list, at) = index.place(rule)
       let condition = lists.span[list].condition(at)
       if let expiresAt = condition?.expiresAt, expiresAt <= now { continue }
@@ -99,25 +102,31 @@ package struct RuleSet: Sendable {
   }
 
   /// Rules that match, expired ones included, in the order of precedence.
-  func matching(_ name: DomainName?, _ address: IPAddress?) -> [UInt32] {
-    var rules = index.everything
-    if let name { rules = merged(index.rules(named: name), rules) }
-    if let address {
-      let byAddress = index.addresses.rules(holding: address)
-      if !byAddress.isEmpty { rules = (rules + byAddress).sorted() }
-    }
+  func matching(_ name: DomainName?, _ address: IPAddress?) -> RuleNumbers {
+    var rules = name.map { index.rules(named: $0) } ?? RuleNumbers()
+    rules = rules.merged(with: index.everything)
+    if let address { rules = rules.merged(with: index.addresses.rules(holding: address)) }
     return rules
   }
 
   /// Gives each rule in turn the ports that are left, the default the rest.
-  func verdicts(of rules: [UInt32], ignoringNameAllows: Bool, at now: WallTime) -> [PortVerdict] {
+  func verdicts(of rules: RuleNumbers, ignoringNameAllows: Bool, at now: WallTime) -> [PortVerdict] {
+    if !ignoringNameAllows, let rule = rules.only, !alone.isEmpty {
+      let (list, at) = index.place(rule)
+      let expiresAt = index.lists.span[list].condition(at)?.expiresAt
+      if expiresAt.map({ now < $0 }) ?? true { return alone[Int(rule)] }
+    }
+    return shares(of: rules, ignoringNameAllows: ignoringNameAllows, at: now)
+  }
+
+  private func shares(of rules: RuleNumbers, ignoringNameAllows: Bool, at now: WallTime?) -> [PortVerdict] {
     var left = PortSet.everything
     var verdicts: [PortVerdict] = []
     let lists = index.lists
     for rule in rules {
       let (list, at) = index.place(rule)
       let condition = lists.span[list].condition(at)
-      if let expiresAt = condition?.expiresAt, expiresAt <= now { continue }
+      if let now, let expiresAt = condition?.expiresAt, expiresAt <= now { continue }
       let kind = lists.span[list].kind(at)
       let isByName = kind == .name || kind == .wildcard
       if ignoringNameAllows, isByName, lists.span[list].action(at) == .allow { continue }
@@ -136,11 +145,6 @@ package struct RuleSet: Sendable {
   func reference(_ rule: UInt32) -> RuleReference {
     references.isEmpty ? makeReference(rule, index) : references[Int(rule)]
   }
-}
-
-/// Two sorted lists as one; most often one of them is empty.
-private func merged(_ left: [UInt32], _ right: [UInt32]) -> [UInt32] {
-  right.isEmpty ? left : left.isEmpty ? right : (left + right).sorted()
 }
 
 private func makeReference(_ rule: UInt32, _ index: RuleIndex) -> RuleReference {

@@ -6,10 +6,12 @@ import Timekeeping
 struct Batch: Sendable {
   /// What an input replaced.
   enum Undo: Sendable {
-    case address(IPAddress, AddressRecord?)
+    indirect case address(IPAddress, AddressRecord)
+    /// It was not known before.
+    case addressMade(IPAddress)
     /// It was made here.
     case made(UInt32)
-    /// Indirect, like the policy: the others come with every new name and are small.
+    /// Indirect, like an address and the policy: the others come with every new name and are small.
     indirect case grant(UInt32, Grant)
     /// Whether the kernel had been sent the grant, and with which end.
     case sent(UInt32, isHeld: Bool, until: Instant?)
@@ -23,7 +25,7 @@ struct Batch: Sendable {
   struct Answer: Sendable {
     var id: UInt64
     var name: Int
-    var addresses: [IPAddress]
+    var addresses: Few<IPAddress>
   }
 
   let id: UInt64

@@ -19,7 +19,7 @@ extension Firewall {
         grant.ruleEnds = end(of: attribution.rule, at: now)
         grant.heldUntil = one.remaining.map { now.instant + $0 }
         if let name {
-          names[name]?.grants.append((attribution.rule.text, one.mark))
+          names[name]?.grants.append(one.mark)
         } else {
           ruleGrants[attribution.rule.text] = one.mark
         }
@@ -49,7 +49,7 @@ extension Firewall {
     let old = addresses[address]
     var new = old ?? AddressRecord()
     new.held.append(LeaseElement(key: key, mark: mark, until: until))
-    new.held.sort { $0.key < $1.key }
+    new.held = Few(new.held.sorted { $0.key < $1.key })
     if let grant = grants[mark], let name = grant.name {
       let part = LeasePart(grant: mark, ports: key.ports, ruleEnds: grant.ruleEnds)
       if let place = new.leases.firstIndex(where: { $0.name == name }) {
@@ -60,7 +60,7 @@ extension Firewall {
           new.leases[place].parts.append(part)
         }
       } else {
-        new.leases.append(Lease(name: name, until: until, order: leaseOrder, parts: [part]))
+        new.leases.append(Lease(name: name, until: until, order: leaseOrder, parts: Few(part)))
         leaseOrder += 1
       }
     }

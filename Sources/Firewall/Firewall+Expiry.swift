@@ -43,7 +43,7 @@ extension Firewall {
     guard let old = addresses[address] else { return }
     var new = old
     new.scheduled = nil
-    new.leases.removeAll(keepingCapacity: true)
+    new.leases.removeAll()
     for lease in old.leases {
       var kept = lease
       kept.parts = lease.parts.filter { now.instant < lease.end(of: $0) }

@@ -20,7 +20,9 @@ extension Firewall {
     for destination in own.keys.sorted(by: { ($0.endpoint, $0.transport) < ($1.endpoint, $1.transport) }) {
       guard let end = own[destination], end.map({ now < $0 }) ?? true else { continue }
       let address = destination.endpoint.address
-      let key = [address.bytes, [destination.transport.rawValue], bigEndianBytes(destination.endpoint.port)]
+      let key: ElementValues = [
+        address.bytes, [destination.transport.rawValue], bigEndianBytes(destination.endpoint.port),
+      ]
       held[AddressSets.of(isIPv4: address.isIPv4).own, default: []].append(
         SetElement(key, timeout: end.map { $0 - now }))
     }

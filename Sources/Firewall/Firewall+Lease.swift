@@ -16,7 +16,7 @@ extension Firewall {
     self.now = now.instant
     let index = index(of: name)
     let start = Position(of: staging)
-    var waits: [IPAddress] = []
+    var waits = Few<IPAddress>()
     var latestChange: UInt64 = 0
     var shortest: TimeSpan?
     var refusal: LeaseRefusal?
@@ -24,21 +24,22 @@ extension Firewall {
     for (address, ttl) in addresses {
       let shown = min(TimeSpan.seconds(Int64(ttl)), times.max)
       let wanted = max(shown, min(times.min, times.max)) + times.grace
-      let old = self.addresses[address]
-      let place = old?.leases.firstIndex { $0.name == index }
-      if let old, let place {
-        let lease = old.leases[place]
+      let known = self.addresses.index(forKey: address)
+      let place = known.flatMap { self.addresses.values[$0].leases.firstIndex { $0.name == index } }
+      if let known, let place {
+        let until = self.addresses.values[known].leases[place].until
+        let left = self.addresses.values[known].leases[place].shortest - now.instant
         // What a rule's end cuts short cannot be made longer by writing it again.
-        if lease.until - now.instant >= max(shown, wanted / 2), now.instant < lease.shortest {
-          let left = lease.shortest - now.instant
+        if until - now.instant >= max(shown, wanted / 2), left > .zero {
           shortest = min(shortest ?? left, left)
-          latestChange = max(latestChange, old.changedIn)
+          latestChange = max(latestChange, self.addresses.values[known].changedIn)
           waits.append(address)
           isReachable = true
-          self.addresses[address]?.leases[place].session = session
+          self.addresses.values[known].leases[place].session = session
           continue
         }
       }
+      let old = known.map { self.addresses.values[$0] }
       var isGranted = false
       var lease = Lease(
         name: index, until: now.instant + wanted, order: leaseOrder, session: session, parts: [])
@@ -113,7 +114,7 @@ extension Firewall {
     if let name = names[lease.name], name.leases > limits.addressesPerNameMax { return .tooManyAddressesOfName }
     for part in lease.parts {
       guard let place = grants.index(forKey: part.grant) else { continue }
-      if leasesUnderRule[grants.values[place].attribution.rule.text, default: 0] > limits.leasesPerRuleMax {
+      if leasesUnderRule[grants.values[place].attribution.rule.textKey, default: 0] > limits.leasesPerRuleMax {
         return .tooManyLeasesUnderRule
       }
     }

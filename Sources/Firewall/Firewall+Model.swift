@@ -7,7 +7,7 @@ import Timekeeping
 extension Firewall {
   /// Puts `new` in the place of what is known of `address`, notes it for the next transaction, and keeps every count right.
   mutating func change(_ address: IPAddress, _ old: AddressRecord?, to new: AddressRecord) {
-    staging.journal.append(.address(address, old))
+    staging.journal.append(old.map { .address(address, $0) } ?? .addressMade(address))
     if old?.changedIn != staging.id { staging.addresses.append(address) }
     var new = new
     new.wanted = elements(of: new.leases, enumeratedMax: limits.enumeratedPortsMax)
@@ -46,7 +46,7 @@ extension Firewall {
     }
   }
 
-  private mutating func count(_ elements: [LeaseElement], by step: Int) {
+  private mutating func count(_ elements: Few<LeaseElement>, by step: Int) {
     for element in elements {
       switch element.key.kind {
       case .plain: break
@@ -59,12 +59,12 @@ extension Firewall {
 
   private mutating func count(_ lease: Lease, by step: Int) {
     leaseCount += step
-    names[lease.name]?.leases += step
+    names[lease.name]?.leases += Int32(step)
     for part in lease.parts {
       // By place: a grant is large, and copying it costs more than all of this.
       guard let place = grants.index(forKey: part.grant) else { continue }
-      grants.values[place].leases += step
-      leasesUnderRule[grants.values[place].attribution.rule.text, default: 0] += step
+      grants.values[place].leases += Int32(step)
+      leasesUnderRule[grants.values[place].attribution.rule.textKey, default: 0] += step
       if grants.values[place].leases == 0 { idle(part.grant) }
     }
   }
@@ -90,15 +90,17 @@ extension Firewall {
   /// The grant of a rule for a name, made when there is none; nil when there is no room.
   mutating func grant(_ rule: RuleReference, name index: Int, session: UInt64, at now: Moment) -> UInt32? {
     guard let record = names[index] else { return nil }
-    for known in record.grants where known.rule == rule.text {
-      guard let place = grants.index(forKey: known.id), !grants.values[place].isRevoked else { continue }
-      refresh(known.id, rule, session, at: now)
-      return known.id
+    for known in record.grants {
+      guard let place = grants.index(forKey: known), !grants.values[place].isRevoked,
+        grants.values[place].attribution.rule.textKey == rule.textKey
+      else { continue }
+      refresh(known, rule, session, at: now)
+      return known
     }
     guard let id = make(GrantAttribution(name: record.name, rule: rule, session: session), name: index, at: now) else {
       return nil
     }
-    names[index]?.grants.append((rule.text, id))
+    names[index]?.grants.append(id)
     return id
   }
 
@@ -154,24 +156,20 @@ extension Firewall {
 
   /// The index of a name, made when there is none.
   mutating func index(of name: DomainName) -> Int {
-    // One look-up, whether it is known or not.
-    let free = freeNames.last ?? names.count
-    let index = read(&nameIndices[name, default: free])
-    guard index == free else { return index }
-    if freeNames.popLast() == nil {
-      names.append(NameRecord(name: name.lowercase))
-    } else {
-      names[index] = NameRecord(name: name.lowercase)
-    }
+    let hash = HashIndex.hash(name)
+    let known = nameIndices.find(hash) { names.span[$0]?.name == name }
+    if let known { return known }
+    let record = NameRecord(name: name.lowercase)
+    let index = freeNames.popLast() ?? names.count
+    if index < names.count { names[index] = record } else { names.append(record) }
+    nameIndices.insert(index, hash)
     return index
   }
-
-  private func read(_ index: inout Int) -> Int { index }
 
   /// Forgets a name that nothing needs any more.
   mutating func releaseName(_ index: Int) {
     guard let record = names[index], record.leases == 0, record.grants.isEmpty else { return }
-    nameIndices[record.name] = nil
+    nameIndices.remove(index, HashIndex.hash(record.name))
     names[index] = nil
     freeNames.append(index)
   }
@@ -181,7 +179,7 @@ extension Firewall {
     guard let grant = grants.removeValue(forKey: id) else { return }
     endedGrants.remember(id, grant.attribution)
     if let name = grant.name {
-      names[name]?.grants.removeAll { $0.id == id }
+      if let kept = names[name]?.grants.filter({ $0 != id }) { names[name]?.grants = kept }
       releaseName(name)
     } else if ruleGrants[grant.attribution.rule.text] == id {
       ruleGrants[grant.attribution.rule.text] = nil

@@ -121,11 +121,11 @@ extension Firewall {
   private mutating func judgeAgain(_ address: IPAddress, _ policy: RuleSet, _ review: inout Review, at now: Moment) {
     guard let old = addresses[address], !old.leases.isEmpty else { return }
     var new = old
-    new.leases.removeAll(keepingCapacity: true)
+    new.leases.removeAll()
     for lease in old.leases {
       guard let name = names[lease.name]?.name else { continue }
       var judged = lease
-      judged.parts.removeAll(keepingCapacity: true)
+      judged.parts.removeAll()
       var allowed = PortSet.nothing
       for verdict in policy.verdicts(name, address, at: now.wall) where verdict.rule.action == .allow {
         allowed = allowed.union(verdict.ports)

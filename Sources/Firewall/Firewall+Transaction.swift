@@ -203,8 +203,8 @@ extension Firewall {
   mutating func undo(to position: Int) {
     while staging.journal.count > position, let entry = staging.journal.popLast() {
       switch entry {
-      case .address(let address, let old):
-        put(address, addresses[address], old.map { renewed($0) })
+      case .address(let address, let old): put(address, addresses[address], renewed(old))
+      case .addressMade(let address): put(address, addresses[address], nil)
       case .made(let id):
         if let current = grants[id], current.leases == 0, current.flows == 0 { discard(id) }
       case .grant(let id, let old): restore(id, old)

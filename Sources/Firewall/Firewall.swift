@@ -41,20 +41,21 @@ package struct Firewall: Sendable {
   /// What the kernel has been sent of them.
   var heldRules: [[SetElement]] = [[], [], [], []]
 
-  var addresses: [IPAddress: AddressRecord] = [:]
-  var grants: [UInt32: Grant] = [:]
+  var addresses = DenseTable<IPAddress, AddressRecord>()
+  var grants = DenseTable<UInt32, Grant>()
   /// Grants of rules about addresses, by the rule's text.
   var ruleGrants: [String: UInt32] = [:]
   var nextGrant: UInt32 = 1
   var denyMarks: [String: UInt32] = [:]
   var denyRules: [UInt32: RuleReference] = [:]
 
-  var nameIndices: [DomainName: Int] = [:]
+  /// Indices into `names`.
+  var nameIndices = HashIndex()
   var names: [NameRecord?] = []
   var freeNames: [Int] = []
 
   var leaseCount = 0
-  var leasesUnderRule: [String: Int] = [:]
+  var leasesUnderRule: [RuleReference.Text: Int] = [:]
   var portElements = 0
   var rangeElements = 0
   var otherElements = 0

@@ -18,34 +18,38 @@ struct Grant: Sendable {
   /// How long a grant stays after its last lease and flow: the event of a flow that began in its last moment comes late.
   static let linger = TimeSpan.seconds(30)
 
+  // There are a hundred thousand of them: behind each time stands what fits into the room that it leaves.
+
   var attribution: GrantAttribution
-  /// Index of the name; nil for a rule about addresses.
-  var name: Int?
+  var former: [FormerAddress] = []
+  /// For a rule about addresses: where it let flows out and another rule does so now.
+  var formerPlan: [AddressPlanEntry] = []
+  var changedIn: UInt64 = 0
+  /// The rule's `expiresAt` on the monotonic clock.
+  var ruleEnds: Instant?
   /// The policy has this rule about addresses now.
   var isStatic = false
-  /// Parts of leases under it.
-  var leases = 0
-  var flows = 0
   var isRevoked = false
   /// A previous process' grant of which nothing is known: it lasts until `ruleEnds`.
   var isUnknown = false
-  /// The rule's `expiresAt` on the monotonic clock.
-  var ruleEnds: Instant?
+  /// Parts of leases under it.
+  var leases: Int32 = 0
   /// The kernel has been sent it, with this end.
-  var isHeld = false
   var heldUntil: Instant?
+  var isHeld = false
+  var formerOverflowed = false
+  var flows: Int32 = 0
   /// Until when it stays without lease and flow; nil while it has some.
   var lingersUntil: Instant?
-  var changedIn: UInt64 = 0
-  var former: [FormerAddress] = []
-  var formerOverflowed = false
-  /// For a rule about addresses: where it let flows out and another rule does so now.
-  var formerPlan: [AddressPlanEntry] = []
+  private let nameIndex: Int32
 
   init(_ attribution: GrantAttribution, name: Int?) {
     self.attribution = attribution
-    self.name = name
+    nameIndex = name.map { Int32($0) } ?? -1
   }
+
+  /// Index of the name; nil for a rule about addresses.
+  var name: Int? { nameIndex < 0 ? nil : Int(nameIndex) }
 
   var isNeeded: Bool { isStatic || leases > 0 || flows > 0 || isUnknown }
 
@@ -62,7 +66,10 @@ struct Grant: Sendable {
 
   /// What the kernel holds of it.
   func element(_ id: UInt32, _ left: TimeSpan?) -> SetElement {
-    SetElement([hostOrderBytes(id)], timeout: left, comment: isUnknown ? nil : attribution.comment)
+    // In host order, as the kernel keeps marks.
+    var values = ElementValues()
+    values.append(bigEndian: id.bigEndian)
+    return SetElement(values, timeout: left, comment: isUnknown ? nil : attribution.comment)
   }
 
   /// False when there is no room.
@@ -95,7 +102,9 @@ struct Grant: Sendable {
 /// A name that has leases or grants.
 struct NameRecord: Sendable {
   var name: DomainName
-  var leases = 0
-  /// By the rule's text; few.
-  var grants: [(rule: String, id: UInt32)] = []
+  /// Each of another rule.
+  var grants = Few<UInt32>()
+  var leases: Int32 = 0
+
+  init(name: DomainName) { self.name = name }
 }

@@ -131,9 +131,9 @@ package struct SetDefinition: Hashable, Sendable {
 /// An element of a set or map. Values are as `KeyPart` says, not padded: `Netfilter` lays them out.
 package struct SetElement: Hashable, Sendable {
   /// One value a part of the key.
-  package var key: [[UInt8]]
+  package var key: ElementValues
   /// In an interval set: the last value of each part, inclusive (`10.0.0.0` to `10.255.255.255`); nil elsewhere.
-  package var last: [[UInt8]]?
+  package var last: ElementValues?
   /// In a map: the mark.
   package var mark: UInt32?
   /// The element removes itself after this long; nil for never. Only in sets with timeouts.
@@ -145,7 +145,8 @@ package struct SetElement: Hashable, Sendable {
   package static let commentMax = 200
 
   package init(
-    _ key: [[UInt8]], last: [[UInt8]]? = nil, mark: UInt32? = nil, timeout: TimeSpan? = nil, comment: [UInt8]? = nil
+    _ key: ElementValues, last: ElementValues? = nil, mark: UInt32? = nil, timeout: TimeSpan? = nil,
+    comment: [UInt8]? = nil
   ) {
     self.key = key
     self.last = last

@@ -57,24 +57,29 @@ struct LeaseElement: Hashable, Sendable {
 
   func element(_ address: IPAddress, at now: Instant) -> SetElement {
     let left = Swift.max(until - now, .milliseconds(1))
-    switch key.kind {
-    case .plain, .other: return SetElement([address.bytes], mark: mark, timeout: left)
-    case .port:
-      return SetElement([address.bytes, [key.transport], bigEndianBytes(key.low)], mark: mark, timeout: left)
-    case .range:
-      return SetElement(
-        [address.bytes, [key.transport], bigEndianBytes(key.low)],
-        last: [address.bytes, [key.transport], bigEndianBytes(key.high)], mark: mark, timeout: left)
-    }
+    var values = ElementValues()
+    values.append(address)
+    if key.kind == .plain || key.kind == .other { return SetElement(values, mark: mark, timeout: left) }
+    values.append(bigEndian: key.transport)
+    values.append(bigEndian: key.low)
+    guard key.kind == .range else { return SetElement(values, mark: mark, timeout: left) }
+    return SetElement(
+      values, last: [address.bytes, [key.transport], bigEndianBytes(key.high)], mark: mark, timeout: left)
   }
 }
 
 /// The ports of an address that one rule grants to one name.
 struct LeasePart: Hashable, Sendable {
-  var grant: UInt32
   var ports: PortSet
   /// The rule's end, if it has one: the part ends with it.
   var ruleEnds: Instant?
+  var grant: UInt32
+
+  init(grant: UInt32, ports: PortSet, ruleEnds: Instant?) {
+    self.grant = grant
+    self.ports = ports
+    self.ruleEnds = ruleEnds
+  }
 }
 
 /// One name's hold on one address.
@@ -86,7 +91,7 @@ struct Lease: Hashable, Sendable {
   var order: UInt64
   /// The DNS session that told the address last.
   var session: UInt64 = 0
-  var parts: [LeasePart]
+  var parts: Few<LeasePart>
 
   func end(of part: LeasePart) -> Instant { part.ruleEnds.map { min($0, until) } ?? until }
 
@@ -96,11 +101,11 @@ struct Lease: Hashable, Sendable {
 
 /// Everything about one address.
 struct AddressRecord: Hashable, Sendable {
-  var leases: [Lease] = []
+  var leases = Few<Lease>()
   /// What the kernel has been sent, with its ends as we know them; the kernel's are never earlier.
-  var held: [LeaseElement] = []
+  var held = Few<LeaseElement>()
   /// What it should hold, ascending by key.
-  var wanted: [LeaseElement] = []
+  var wanted = Few<LeaseElement>()
   /// The transaction in which it changed last.
   var changedIn: UInt64 = 0
   /// The deadline under which it stands in the queue.
@@ -119,9 +124,11 @@ struct AddressRecord: Hashable, Sendable {
 
 /// What the kernel should hold for an address under these leases: where several grant one thing, the latest gives the mark and the longest the end.
 /// It is let through while any of them holds.
-func elements(of leases: [Lease], enumeratedMax: Int) -> [LeaseElement] {
-  if leases.count == 1, leases[0].parts.count == 1, leases[0].parts[0].ports.isEverything {
-    return [LeaseElement(key: .plain, mark: leases[0].parts[0].grant, until: leases[0].shortest)]
+func elements(of leases: Few<Lease>, enumeratedMax: Int) -> Few<LeaseElement> {
+  if leases.count == 1, let lease = leases.first, lease.parts.count == 1, let part = lease.parts.first,
+    part.ports.isEverything
+  {
+    return Few(LeaseElement(key: .plain, mark: part.grant, until: lease.end(of: part)))
   }
   var single: [ElementKey: LeaseElement] = [:]
   var ranges: [LeaseElement] = []
@@ -139,8 +146,9 @@ func elements(of leases: [Lease], enumeratedMax: Int) -> [LeaseElement] {
       }
     }
   }
-  return single.values.sorted { $0.key < $1.key }
-    + (leases.count == 1 ? ranges.sorted { $0.key < $1.key } : disjoint(ranges))
+  return Few(
+    single.values.sorted { $0.key < $1.key }
+      + (leases.count == 1 ? ranges.sorted { $0.key < $1.key } : disjoint(ranges)))
 }
 
 private func keys(of ports: PortSet, enumeratedMax: Int) -> [ElementKey] {

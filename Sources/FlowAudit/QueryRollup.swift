@@ -57,7 +57,7 @@ package struct QueryRollup: Sendable {
   ) -> Bool {
     if let nextDeadline, nextDeadline <= now { deadlineReached(at: now, into: &ended) }
     let key = hash(draft)
-    if serials[key] == nil, !draft.isAllowed, !namesOneMore(at: now), let domain = domain() {
+    if !draft.isAllowed, serials[key] == nil, !namesOneMore(at: now), let domain = domain() {
       countByDomain(draft, domain, at: now, into: &ended)
       return false
     }

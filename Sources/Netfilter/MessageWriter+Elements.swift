@@ -26,38 +26,39 @@ extension MessageWriter {
         attribute(TablesAttribute.elementTimeout, bigEndian: kernelMilliseconds(timeout))
       }
       if let comment = element.comment {
-        let text = comment.prefix(SetElement.commentMax)
-        attribute(
-          TablesAttribute.elementUserData,
-          bytes: [TablesAttribute.commentUserData, UInt8(text.count + 1)] + text + [0])
+        let length = min(comment.count, SetElement.commentMax)
+        beginAttribute(TablesAttribute.elementUserData, length: length + 3)
+        append(TablesAttribute.commentUserData)
+        append(UInt8(length + 1))
+        append(raw: comment[..<length])
+        append(0)
+        pad()
       }
     }
     endNest(nest)
     if let last = element.last, !isConcatenated, let after = successor(of: last[0]) {
       let nest = beginNest(TablesAttribute.listElement)
       attribute(TablesAttribute.elementFlags, bigEndian: TablesAttribute.intervalEndFlag)
-      keyAttribute(TablesAttribute.elementKey, [after])
+      keyAttribute(TablesAttribute.elementKey, ElementValues([after]))
       endNest(nest)
     }
   }
 
-  private mutating func keyAttribute(_ type: UInt16, _ parts: [[UInt8]]) {
+  private mutating func keyAttribute(_ type: UInt16, _ key: ElementValues) {
     let nest = beginNest(type)
-    if parts.count == 1 {
-      attribute(TablesAttribute.dataValue, bytes: parts[0])
-    } else {
-      beginAttribute(TablesAttribute.dataValue, length: parts.reduce(0) { $0 + ($1.count + 3) & ~3 })
-      for part in parts {
-        append(raw: part)
-        pad()
-      }
+    var length = 0
+    for part in 0..<key.count { length += key.count == 1 ? key.length(of: part) : (key.length(of: part) + 3) & ~3 }
+    beginAttribute(TablesAttribute.dataValue, length: length)
+    for part in 0..<key.count {
+      key.forEachOctet(of: part) { append($0) }
+      pad()
     }
     endNest(nest)
   }
 }
 
 /// A key as it lies in the kernel's register.
-func paddedKey(_ parts: [[UInt8]]) -> [UInt8] {
+func paddedKey(_ parts: ElementValues) -> [UInt8] {
   if parts.count == 1 { return parts[0] }
   var key: [UInt8] = []
   for part in parts {

@@ -86,7 +86,7 @@ struct MessageWriter {
   }
 
   mutating func append(_ byte: UInt8) { bytes.append(byte) }
-  mutating func append(raw value: [UInt8]) { bytes.append(contentsOf: value) }
+  mutating func append(raw value: some Collection<UInt8>) { bytes.append(contentsOf: value) }
 
   mutating func appendBigEndian<Number: FixedWidthInteger & UnsignedInteger>(_ number: Number) {
     var shift = Number.bitWidth - 8

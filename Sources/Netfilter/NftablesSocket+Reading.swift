@@ -10,7 +10,8 @@ extension NftablesSocket {
     return raw.compactMap { element in
       guard let key = splitKey(element.key, set.key) else { return nil }
       return SetElement(
-        key, last: element.last.flatMap { splitKey($0, set.key) }, mark: element.mark, timeout: element.timeout,
+        ElementValues(key), last: element.last.flatMap { splitKey($0, set.key) }.map { ElementValues($0) },
+        mark: element.mark, timeout: element.timeout,
         comment: element.comment)
     }
   }

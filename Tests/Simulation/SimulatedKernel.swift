@@ -5,8 +5,8 @@ import Timekeeping
 /// The kernel's side of the table `inet sallyport`: what transactions made of it.
 struct SimulatedKernel {
   struct Element {
-    var key: [[UInt8]]
-    var last: [[UInt8]]?
+    var key: ElementValues
+    var last: ElementValues?
     var mark: UInt32?
     var comment: [UInt8]?
     /// Nil: for ever.
@@ -135,7 +135,7 @@ struct SimulatedKernel {
 
 extension SimulatedKernel.Table {
   /// A first octet string that contains all parts: unambiguous, since the parts of one set have fixed lengths.
-  private func flat(_ key: [[UInt8]]) -> [UInt8] { Array(key.joined()) }
+  private func flat(_ key: some Sequence<[UInt8]>) -> [UInt8] { Array(key.joined()) }
 
   private func check(_ element: SetElement) -> SimulatedKernel.Refusal? {
     guard element.key.count == definition.key.count,
