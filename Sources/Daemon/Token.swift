@@ -5,6 +5,7 @@ enum Token: Hashable {
   case ruleset
   case storage
   case delivery
+  case secondSink
   case dnsDatagrams(Int)
   case dnsListener(Int)
   case apiListener(Int)
@@ -32,6 +33,7 @@ enum Token: Hashable {
     case .upstreamDatagrams(let number): (11, number)
     case .ruleset: (12, 0)
     case .ownerFiles: (13, 0)
+    case .secondSink: (14, 0)
     }
   }
 
@@ -54,6 +56,7 @@ enum Token: Hashable {
     case 11: self = .upstreamDatagrams(number)
     case 12: self = .ruleset
     case 13: self = .ownerFiles
+    case 14: self = .secondSink
     default: return nil
     }
   }

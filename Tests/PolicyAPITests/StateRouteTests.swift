@@ -100,13 +100,18 @@ import Timekeeping
       HTTPResponse.flows([flow]).bodyText
         == "{\"flows\":[{\"name\":\"a.test\",\"address\":\"192.0.2.1\",\"port\":443,\"protocol\":\"tcp\",\"bytesSent\":1,"
         + "\"bytesReceived\":2,\"rule\":\"allow a.test\",\"ageSeconds\":3}]}\n")
-    let audit = AuditView(
+    var audit = AuditView(
       bootIdentifier: "b", sequence: 9, spoolRecords: 2, spoolBytes: 800, oldestUnacknowledged: nil,
       droppedRecords: 0, delivery: "delivering")
+    audit.retries = [("throttled", 3)]
+    audit.auditFile = AuditView.FileView(missingRecords: 7, error: "full")
+    audit.leaseLeft = .milliseconds(2_500)
     #expect(
       HTTPResponse.audit(audit).bodyText
         == "{\"bootId\":\"b\",\"sequence\":9,\"spoolRecords\":2,\"spoolBytes\":800,\"oldestUnacknowledgedSeconds\":null,"
-        + "\"droppedRecords\":0,\"delivery\":\"delivering\"}\n")
+        + "\"droppedRecords\":0,\"delivery\":\"delivering\",\"acknowledgedSequence\":null,\"quarantinedRecords\":0,"
+        + "\"batches\":0,\"batchBytes\":0,\"retries\":{\"throttled\":3},\"gate\":\"open\",\"leaseSecondsLeft\":2,"
+        + "\"overrideSecondsLeft\":null,\"auditFile\":{\"missingRecords\":7,\"error\":\"full\"}}\n")
   }
 
   @Test func mutatedBodiesNeverCrash() {
