@@ -90,7 +90,7 @@ package struct Configuration: Sendable {
   package var flushInterval = TimeSpan.seconds(1)
   /// `SALLYPORT_EVENTHUB_URL`; nil writes records to `auditFile`.
   package var hub: HubAddress?
-  /// `SALLYPORT_AUDIT_FILE`: `-` (standard output) when there is no hub.
+  /// `SALLYPORT_AUDIT_FILE`: `-` (standard output) when there is no hub; beside a hub a second sink, none unless given.
   package var auditFile: String?
   /// `SALLYPORT_EVENTHUB_AUTH` and what it needs; workload identity.
   package var hubCredential = HubCredential.workloadIdentity
@@ -98,6 +98,11 @@ package struct Configuration: Sendable {
   package var hubScope = "https://eventhubs.azure.net/.default"
   /// `SALLYPORT_EVENTHUB_MAX_BODY`, 240,000 bytes.
   package var hubBodyMax = ByteCount(240_000)
+  /// `SALLYPORT_EVENTHUB_MAX_RATE`, events a second, and as many kilobytes; nil (`0`) is no limit.
+  package var hubRateMax: Int?
+  /// `HTTPS_PROXY` and `NO_PROXY`; ask `proxy(to:port:)`.
+  package internal(set) var proxy: ProxyAddress?
+  package internal(set) var proxyExemptions = ProxyExemptions()
   /// `SALLYPORT_CA_FILE`; nil takes the system's roots.
   package var authorityFile: String?
   /// `AZURE_CLIENT_ID`, `AZURE_TENANT_ID`, `AZURE_FEDERATED_TOKEN_FILE`, `AZURE_AUTHORITY_HOST`.

@@ -20,12 +20,17 @@ extension Configuration {
       given throws(Refusal) in
       try SettingParsing.text(given.value)
     }
-    if hasHub, auditFile != nil { reader.notice("SALLYPORT_AUDIT_FILE has no effect: records go to the hub") }
     readCredential(from: &reader, hasHub: hasHub)
     hubScope = reader.readPath("SALLYPORT_EVENTHUB_SCOPE", default: hubScope)
     // The longest record when every octet of it needs an escape, with its envelope; a hub of the premium tier takes 1 MiB.
     hubBodyMax = reader.readSize(
       "SALLYPORT_EVENTHUB_MAX_BODY", default: hubBodyMax, in: ByteCount(66_560)...ByteCount(1_048_576))
+    hubRateMax = reader.read("SALLYPORT_EVENTHUB_MAX_RATE", default: nil, show: { String($0 ?? 0) }) {
+      given throws(Refusal) in
+      let rate = try SettingParsing.count(given.value, in: 0...1_000_000)
+      return rate == 0 ? nil : rate
+    }
+    readProxy(from: &reader)
     authorityFile = reader.readOptionalText("SALLYPORT_CA_FILE")
     workloadIdentity.clientID = reader.readOptionalText("AZURE_CLIENT_ID")
     workloadIdentity.tenantID = reader.readOptionalText("AZURE_TENANT_ID")

@@ -197,7 +197,7 @@ private func isHubOctet(_ octet: UInt8) -> Bool {
 }
 
 /// Letters, digits and dashes in labels (RFC 1123 §2.1).
-private func isHostName(_ text: String) -> Bool {
+func isHostName(_ text: String) -> Bool {
   let labels = text.utf8.split(separator: 0x2e, omittingEmptySubsequences: false)
   return text.utf8.count <= 253
     && labels.allSatisfy { label in

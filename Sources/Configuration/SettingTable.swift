@@ -89,7 +89,9 @@ package enum SettingTable {
   private static let delivery = [
     Setting("SALLYPORT_FLUSH_INTERVAL", .duration, "1s", "longest a record waits for company"),
     Setting("SALLYPORT_EVENTHUB_URL", .text, "", "https://NAMESPACE/HUB"),
-    Setting("SALLYPORT_AUDIT_FILE", .path, "- when there is no hub", "NDJSON file, - is standard output"),
+    Setting(
+      "SALLYPORT_AUDIT_FILE", .path, "- when there is no hub",
+      "NDJSON file, - is standard output; with a hub a second copy beside it"),
     Setting("SALLYPORT_EVENTHUB_AUTH", .choice, "workload-identity", "workload-identity, sas, token-file or none"),
     Setting("SALLYPORT_EVENTHUB_SAS_NAME", .text, "", "name of the shared access key"),
     Setting("SALLYPORT_EVENTHUB_SAS_KEY", .secret, "", "the shared access key"),
@@ -98,6 +100,11 @@ package enum SettingTable {
       "SALLYPORT_EVENTHUB_SCOPE", .text, "https://eventhubs.azure.net/.default", "scope of the token asked for",
       noEffectYet: workloadIdentity),
     Setting("SALLYPORT_EVENTHUB_MAX_BODY", .size, "240000", "largest HTTP body, in octets"),
+    Setting(
+      "SALLYPORT_EVENTHUB_MAX_RATE", .count, "0",
+      "events a second at most, and as many KB: 1000 is one throughput unit; 0 is no limit"),
+    Setting("HTTPS_PROXY", .secret, "", "HTTP proxy to the hub, http://[USER:PASSWORD@]HOST:PORT, asked by CONNECT"),
+    Setting("NO_PROXY", .list, "", "names, addresses and blocks reached without it"),
     Setting("SALLYPORT_CA_FILE", .path, "", "PEM bundle instead of the system's roots"),
     Setting("AZURE_CLIENT_ID", .text, "", "workload identity", noEffectYet: workloadIdentity),
     Setting("AZURE_TENANT_ID", .text, "", "workload identity", noEffectYet: workloadIdentity),

@@ -2,6 +2,7 @@ import Addressing
 import Configuration
 import Forwarder
 import HTTPWire
+import JSONText
 import LinuxIO
 import Sidecar
 import Timekeeping
@@ -12,13 +13,16 @@ final class DeliveryWorker {
   struct Job: Sendable {
     var delivery: Delivery
     var endpoint: Endpoint?
+    /// Else only over a connection that is kept.
+    var connects: Bool
     var authorization: String?
     var deadline: Instant
   }
 
   struct Result: Sendable {
     var id: UInt64
-    var outcome: DeliveryOutcome
+    /// Nil: no connection is kept, and none was to be made.
+    var outcome: DeliveryOutcome?
   }
 
   /// What of a refusal's body is looked at: 4 KiB, it is a sentence.
@@ -29,7 +33,9 @@ final class DeliveryWorker {
   private let context: TLSClientContext?
 
   /// `audit`: where records go without a hub.
-  init(hub: HubAddress?, target: String?, audit: LineSink, authorityFile: String?, mark: UInt32) throws(Errno) {
+  init(
+    hub: HubAddress?, target: String?, proxy: ProxyAddress?, audit: LineSink, authorityFile: String?, mark: UInt32
+  ) throws(Errno) {
     guard let hub, let target else {
       client = nil
       context = nil
@@ -42,8 +48,14 @@ final class DeliveryWorker {
     let client = HTTPSClient(context)
     self.client = client
     self.context = context
+    let tunnel = proxy.map { proxy in
+      HTTPTunnel(
+        authority: "\(Self.bracketed(hub.host)):\(hub.port)",
+        authorization: proxy.credential.map { "Basic " + Base64.encode(Array($0.text.utf8)) })
+    }
+    let server = HTTPSTarget(name: hub.host, endpoints: [], mark: mark, tunnel: tunnel)
     worker = try WorkerThread(name: "delivery", stackOctets: 512 << 10) { job in
-      Result(id: job.delivery.id, outcome: Self.post(job, to: hub, target, client, context, mark))
+      Result(id: job.delivery.id, outcome: Self.post(job, to: hub, server, target, client, context))
     }
   }
 
@@ -52,24 +64,27 @@ final class DeliveryWorker {
   /// The attempt under way comes out as failed.
   func interrupt() { client?.interrupt() }
 
+  private static func bracketed(_ host: String) -> String { host.contains(":") ? "[\(host)]" : host }
+
   private static func post(
-    _ job: Job, to hub: HubAddress, _ target: String, _ client: HTTPSClient, _ context: TLSClientContext, _ mark: UInt32
-  ) -> DeliveryOutcome {
+    _ job: Job, to hub: HubAddress, _ server: HTTPSTarget, _ target: String, _ client: HTTPSClient,
+    _ context: TLSClientContext
+  ) -> DeliveryOutcome? {
     guard let endpoint = job.endpoint else { return .notConnected(reason: "no address of the hub") }
     // No retry by the gateway: retries are ours (Microsoft Learn, rest/api/eventhub/event-hubs-runtime-rest).
     var headers: HeaderFields = ["Content-Type": job.delivery.contentType, "x-ms-retrypolicy": "NoRetry"]
     if let authorization = job.authorization { headers.append("Authorization", authorization) }
-    let host = hub.host.contains(":") ? "[\(hub.host)]" : hub.host
+    let host = bracketed(hub.host)
     let request = composeRequest(
       method: "POST", target: target, host: hub.port == 443 ? host : "\(host):\(hub.port)", headers: headers,
       body: job.delivery.body)
-    let destination = HTTPSTarget(name: hub.host, endpoints: [endpoint], mark: mark)
-    var outcome = client.exchange(request, method: "POST", with: destination, deadline: job.deadline)
-    if case .droppedOnReuse = outcome {
-      // The server closed a kept connection as the request was on its way: once more, at once, on a new one. A duplicate is recognised by its EventOriginalUid.
-      outcome = client.exchange(request, method: "POST", with: destination, deadline: job.deadline)
-    }
+    var destination = server
+    destination.endpoints = [endpoint]
+    let outcome = client.exchange(
+      request, method: "POST", with: destination, deadline: job.deadline, connects: job.connects)
     switch outcome {
+    // The server closed a kept connection as the request was on its way: once more, at once, on a new one. A duplicate is recognised by its EventOriginalUid.
+    case .unconnected, .droppedOnReuse: return nil
     case .response(let response):
       return .response(
         status: response.status, retryAfter: response.headers["Retry-After"],
@@ -78,7 +93,7 @@ final class DeliveryWorker {
     case .tlsRefused(let reason):
       context.forgetRoots()
       return .tlsRefused(reason: reason)
-    case .droppedOnReuse(let reason), .ambiguous(let reason): return .ambiguous(reason: reason)
+    case .ambiguous(let reason): return .ambiguous(reason: reason)
     }
   }
 }

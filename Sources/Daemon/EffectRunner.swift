@@ -7,6 +7,7 @@ import Forwarder
 import LinuxIO
 import Netfilter
 import Sidecar
+import Spool
 import Timekeeping
 
 /// Performs effects: one case, one call. An outcome that is at hand goes back as an event before the next effect is taken.
@@ -22,6 +23,8 @@ final class EffectRunner {
   let storage: Storage
   let delivery: DeliveryWorker
   let ownerFiles: OwnerFiles
+  /// Appends to the audit file beside the hub.
+  let secondSink: SecondSinkWorker?
   private var credentials: HubCredentials?
   private let log: Log
   private var logRate = LogRate()
@@ -39,8 +42,8 @@ final class EffectRunner {
 
   init(
     kernel: NftablesSocket, conntrack: ConntrackTable, names: DNSServer, upstreams: UpstreamSockets, api: APIServer,
-    storage: Storage, delivery: DeliveryWorker, ownerFiles: OwnerFiles, credentials: HubCredentials?,
-    attemptTimeout: TimeSpan, log: Log
+    storage: Storage, delivery: DeliveryWorker, ownerFiles: OwnerFiles, secondSink: SecondSinkWorker?,
+    credentials: HubCredentials?, attemptTimeout: TimeSpan, log: Log
   ) {
     self.kernel = kernel
     self.conntrack = conntrack
@@ -50,6 +53,7 @@ final class EffectRunner {
     self.storage = storage
     self.delivery = delivery
     self.ownerFiles = ownerFiles
+    self.secondSink = secondSink
     self.credentials = credentials
     self.attemptTimeout = attemptTimeout
     self.log = log
@@ -85,10 +89,11 @@ final class EffectRunner {
     case .readSpool(let read): body(.spoolRead(read, storage.read(read)))
     case .keep(let id, let file, let bytes): storage.keep(id, file, bytes)
 
-    case .deliver(let batch, let endpoint):
+    case .deliver(let batch, let endpoint, let connects):
       delivery.submit(
         DeliveryWorker.Job(
-          delivery: batch, endpoint: endpoint, authorization: credentials?.authorization(at: now.wall),
+          delivery: batch, endpoint: endpoint, connects: connects,
+          authorization: credentials?.authorization(at: now.wall),
           deadline: now.instant + attemptTimeout - Self.outcomeMargin))
     case .abandonDelivery: delivery.interrupt()
     case .fetchToken:
@@ -98,6 +103,7 @@ final class EffectRunner {
         body(.tokenReady)
       }
     case .forgetToken: credentials?.forget()
+    case .copy(let id, let lines): secondSink?.submit((id, lines))
 
     case .checkSignature(let id, let check): body(.signatureChecked(id, ownerFiles.judge(check)))
 

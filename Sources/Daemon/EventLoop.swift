@@ -47,6 +47,9 @@ struct EventLoop: ~Copyable {
     try poll.register(files.worker.wakeup.number, token: Token.reading.rawValue, interest: .read)
     try poll.register(runner.delivery.worker.wakeup.number, token: Token.delivery.rawValue, interest: .read)
     try poll.register(runner.ownerFiles.number, token: Token.ownerFiles.rawValue, interest: .read)
+    if let sink = runner.secondSink {
+      try poll.register(sink.wakeup.number, token: Token.secondSink.rawValue, interest: .read)
+    }
   }
 
   /// Until the machine says so; the reason when it could not go on.
@@ -126,7 +129,11 @@ struct EventLoop: ~Copyable {
         }
       }
     case .delivery:
-      for result in runner.delivery.worker.takeOutputs() { feed(.delivered(result.id, result.outcome), at: now) }
+      for result in runner.delivery.worker.takeOutputs() {
+        feed(result.outcome.map { .delivered(result.id, $0) } ?? .deliveryUnconnected(result.id), at: now)
+      }
+    case .secondSink:
+      for (id, outcome) in runner.secondSink?.takeOutputs() ?? [] { feed(.copied(id, outcome), at: now) }
     case .files: files.changed(at: now.instant)
     case .reading: for reading in files.takeReadings() { feed(.policyRead(reading), at: now) }
     case .dnsDatagrams(let index): runner.names.receive(on: index) { feed(.queryReceived($0), at: now) }

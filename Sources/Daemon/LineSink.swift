@@ -1,5 +1,9 @@
 import Forwarder
 import LinuxIO
+import Spool
+
+/// Appends to the audit file beside the hub, in a thread of its own.
+typealias SecondSinkWorker = WorkerThread<(id: UInt64, lines: [UInt8]), (id: UInt64, outcome: StorageOutcome)>
 
 /// The audit file: NDJSON. `-` is standard output.
 struct LineSink: Sendable {
@@ -39,6 +43,15 @@ struct LineSink: Sendable {
       return .written
     } catch {
       return .notConnected(reason: error.description)
+    }
+  }
+
+  /// The same for the copy beside the hub.
+  func copy(_ lines: [UInt8]) -> StorageOutcome {
+    switch append(lines) {
+    case .written: .ok
+    case .notConnected(let reason), .ambiguous(let reason), .tlsRefused(let reason): .failed(reason: reason)
+    case .response: .failed(reason: "no file answers")
     }
   }
 

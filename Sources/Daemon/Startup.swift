@@ -24,6 +24,9 @@ struct Startup {
   /// How long the end waits for a slow disk: 2 s, which the usual grace of 30 s allows after the 5 s of the delivery.
   private static let lastWritesPatience = TimeSpan.seconds(2)
 
+  /// How long the end waits for the audit file beside the hub: 1 s; it is the hub that is promised everything.
+  private static let lastCopyPatience = TimeSpan.seconds(1)
+
   private let configuration: Configuration
   private let policy: InitialPolicy
   private let log: Log
@@ -52,7 +55,7 @@ struct Startup {
     try Self.refuseForeign(kernel)
     state = try StateDirectory.open(configuration.stateDirectory, for: configuration.runAs)
     audit = try required("SALLYPORT_AUDIT_FILE") { () throws(Errno) in
-      try LineSink(configuration.hub == nil ? configuration.auditFile ?? "-" : "-")
+      try LineSink(configuration.auditFile ?? "-")
     }
     ownUser = configuration.runAs
     try Self.takeUser(configuration)
@@ -120,16 +123,20 @@ struct Startup {
     let settings = sidecarSettings(listen, mark, apiSettings, &random)
     let delivery = try required("delivery") { () throws(Errno) in
       try DeliveryWorker(
-        hub: configuration.hub, target: settings.forwarder.sink.target, audit: audit,
+        hub: configuration.hub, target: settings.forwarder.sink.target, proxy: hubProxy, audit: audit,
         authorityFile: configuration.authorityFile, mark: mark)
     }
     let ownerFiles = try required("SALLYPORT_OWNER_TOKEN_FILE") { () throws(Errno) in
       try OwnerFiles(configuration, log, at: SystemTime.instant())
     }
+    let file = audit
+    let secondSink = try required("SALLYPORT_AUDIT_FILE") { () throws(Errno) in
+      settings.audit.hasSecondSink ? try SecondSinkWorker(name: "audit-file") { ($0.id, file.copy($0.lines)) } : nil
+    }
     let runner = EffectRunner(
       kernel: kernel, conntrack: conntrack, names: names,
       upstreams: UpstreamSockets(poll, mark: mark, authorityFile: configuration.authorityFile, log), api: api,
-      storage: storage, delivery: delivery, ownerFiles: ownerFiles,
+      storage: storage, delivery: delivery, ownerFiles: ownerFiles, secondSink: secondSink,
       credentials: configuration.hub.map { HubCredentials(configuration.hubCredential, $0) },
       attemptTimeout: settings.forwarder.attemptTimeout, log: log)
     try checkProfile(settings.firewall)
@@ -144,6 +151,9 @@ struct Startup {
       end = try loop.run(from: start)
     } catch {
       throw StartupFailure("the event loop: \(error)")
+    }
+    if let secondSink, !secondSink.finish(within: Self.lastCopyPatience) {
+      log.error("the audit file did not take its last records in time")
     }
     if let reason = storage.finish(within: Self.lastWritesPatience) {
       log.error("the last writes to the state directory are not all on the disk", [("reason", reason)])
@@ -273,7 +283,8 @@ struct Startup {
       spool: spool, forwarder: forwarder, hub: hubLocation,
       audit: AuditSettings(
         failsClosed: configuration.auditFail == .closed, lease: configuration.auditLease,
-        isStrict: configuration.auditSync == .strict), notices: notices)
+        isStrict: configuration.auditSync == .strict,
+        hasSecondSink: configuration.hub != nil && configuration.auditFile != nil), notices: notices)
     if let keys = configuration.ownerKeys, let podUID = configuration.podUID {
       settings.ownerKeys = keys
       settings.ownerProof = OwnerProof(
@@ -328,13 +339,20 @@ struct Startup {
       settings.eventsMax = Self.fileBodyMax / 512
     }
     settings.flushInterval = configuration.flushInterval
+    settings.rateMax = configuration.hub == nil ? nil : configuration.hubRateMax
     return settings
   }
 
   private var hubLocation: HubLocation? {
     guard let hub = configuration.hub else { return nil }
-    if let address = IPAddress(hub.host) { return HubLocation(host: .address(address), port: hub.port) }
-    return DomainName(hub.host).map { HubLocation(host: .name($0), port: hub.port) }
+    let (host, port) = hubProxy.map { ($0.host, $0.port) } ?? (hub.host, hub.port)
+    if let address = IPAddress(host) { return HubLocation(host: .address(address), port: port) }
+    return DomainName(host).map { HubLocation(host: .name($0), port: port) }
+  }
+
+  /// What leads to the hub; the daemon may reach it instead of the hub.
+  private var hubProxy: ProxyAddress? {
+    configuration.hub.flatMap { configuration.proxy(to: $0.host, port: $0.port) }
   }
 
   /// What the API changed in this pod wins over the settings (contract §3). A file that cannot be read is said and left alone; the settings' policy holds then.

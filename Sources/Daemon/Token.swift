@@ -9,6 +9,7 @@ enum Token: Hashable {
   case files
   /// A watched file was read.
   case reading
+  case secondSink
   case dnsDatagrams(Int)
   case dnsListener(Int)
   case apiListener(Int)
@@ -38,6 +39,7 @@ enum Token: Hashable {
     case .ownerFiles: (13, 0)
     case .files: (14, 0)
     case .reading: (15, 0)
+    case .secondSink: (16, 0)
     }
   }
 
@@ -62,6 +64,7 @@ enum Token: Hashable {
     case 13: self = .ownerFiles
     case 14: self = .files
     case 15: self = .reading
+    case 16: self = .secondSink
     default: return nil
     }
   }

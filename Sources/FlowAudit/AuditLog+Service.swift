@@ -14,11 +14,10 @@ extension AuditLog {
     appendSpan(from: now, to: now, count: count)
     switch draft {
     case .policyChange(let change): append(change)
+    case .auditOverride(let override): append(override)
     case .ownerChange(let change): append(change)
     case .sidecarStart(let start): append(start)
-    case .sidecarStop(let reason):
-      append(Summary(type: "Stop", operation: "SidecarStop", object: "sallyport", objectType: "Service"))
-      text.append(Member.originalDetails, text: reason)
+    case .sidecarStop(let stop): append(stop)
     case .heartbeat(let heartbeat): append(heartbeat)
     case .recordsDropped(let dropped): append(dropped)
     case .tamper(let tamper): append(tamper)
@@ -64,6 +63,21 @@ extension AuditLog {
     text.append(0x7d)
   }
 
+  private mutating func append(_ override: AuditOverrideDraft) {
+    let isSet = override.until != nil
+    append(
+      Summary(
+        type: isSet ? "Set" : "Delete", operation: isSet ? "AuditOverride" : "AuditOverrideEnd", object: "audit gate",
+        objectType: "Policy Rule", severity: .high))
+    text.append(Member.originalDetails, text: override.missing)
+    text.append(ServiceMember.oldValue, text: override.wasOverridden ? "overridden" : "enforced")
+    text.append(ServiceMember.newValue, text: override.until.map { "overridden until \($0)" } ?? "enforced")
+    text.append(Member.additional)
+    text.append(0x7b)
+    appendFirst("Reason", text: override.reason)
+    text.append(0x7d)
+  }
+
   private mutating func append(_ change: OwnerChangeDraft) {
     append(
       Summary(
@@ -91,6 +105,13 @@ extension AuditLog {
     text.append(0x7b)
     appendFirst("Notices", text: start.notices.joined(separator: "\n"))
     text.append(0x7d)
+  }
+
+  private mutating func append(_ stop: SidecarStopDraft) {
+    append(Summary(type: "Stop", operation: "SidecarStop", object: "sallyport", objectType: "Service"))
+    text.append(Member.originalDetails, text: stop.reason)
+    text.append(memberName("SbxUnackedCount"), number: UInt64(max(stop.unacknowledgedCount, 0)))
+    text.append(memberName("SbxSpoolBytes"), number: UInt64(max(stop.spoolBytes, 0)))
   }
 
   private mutating func append(_ heartbeat: HeartbeatDraft) {
@@ -172,7 +193,7 @@ extension OwnerChangeDraft.Operation {
 extension ServiceDraft {
   var kind: RecordKind {
     switch self {
-    case .policyChange: .policyChange
+    case .policyChange, .auditOverride: .policyChange
     case .ownerChange: .ownerChange
     case .sidecarStart: .sidecarStart
     case .sidecarStop: .sidecarStop

@@ -4,9 +4,10 @@ import Timekeeping
 /// What a record of schema AuditEvent says: what was done to the sidecar or by it.
 package enum ServiceDraft: Hashable, Sendable {
   case policyChange(PolicyChangeDraft)
+  case auditOverride(AuditOverrideDraft)
   case ownerChange(OwnerChangeDraft)
   case sidecarStart(SidecarStartDraft)
-  case sidecarStop(reason: String)
+  case sidecarStop(SidecarStopDraft)
   case heartbeat(HeartbeatDraft)
   case recordsDropped(RecordsDroppedDraft)
   case tamper(TamperDraft)
@@ -65,6 +66,25 @@ package struct PolicyChangeDraft: Hashable, Sendable {
   }
 }
 
+/// An operator set aside that new flows need evidence, or that ended.
+package struct AuditOverrideDraft: Hashable, Sendable {
+  /// `NewValue`; nil when it ended.
+  package var until: WallTime?
+  /// `AdditionalFields.Reason`: the operator's words, or `EXPIRED`.
+  package var reason: String
+  /// `EventOriginalResultDetails`: what would refuse new flows at this moment; nil when nothing would.
+  package var missing: String?
+  /// It followed another override.
+  package var wasOverridden: Bool
+
+  package init(until: WallTime?, reason: String, missing: String?, wasOverridden: Bool) {
+    self.until = until
+    self.reason = reason
+    self.missing = missing
+    self.wasOverridden = wasOverridden
+  }
+}
+
 /// An owner was bound, or a binding was refused.
 package struct OwnerChangeDraft: Hashable, Sendable {
   /// `Operation`.
@@ -116,6 +136,22 @@ package struct SidecarStartDraft: Hashable, Sendable {
     self.previousBootID = previousBootID
     self.previousLastSequence = previousLastSequence
     self.notices = notices
+  }
+}
+
+/// The last record of a boot that ended as it should.
+package struct SidecarStopDraft: Hashable, Sendable {
+  /// `EventOriginalResultDetails`, for instance `signal`.
+  package var reason: String
+  /// `SbxUnackedCount`: records before this one that the hub has not taken; they wait in the spool for the next start.
+  package var unacknowledgedCount: Int
+  /// `SbxSpoolBytes`.
+  package var spoolBytes: Int
+
+  package init(reason: String, unacknowledgedCount: Int, spoolBytes: Int) {
+    self.reason = reason
+    self.unacknowledgedCount = unacknowledgedCount
+    self.spoolBytes = spoolBytes
   }
 }
 

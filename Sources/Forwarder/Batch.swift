@@ -4,6 +4,7 @@ import Spool
 /// made again.
 struct Batch: Sendable {
   let records: [StoredRecord]
+  let lane: SpoolLane
   /// The whole body.
   private let body: [UInt8]
   /// Where each record's element stands in it.
@@ -23,8 +24,9 @@ struct Batch: Sendable {
     var isHeld = false
   }
 
-  init(records: [StoredRecord], body: [UInt8], elements: [Range<Int>], isJSON: Bool) {
+  init(records: [StoredRecord], lane: SpoolLane, body: [UInt8], elements: [Range<Int>], isJSON: Bool) {
     self.records = records
+    self.lane = lane
     self.body = body
     self.elements = elements
     self.isJSON = isJSON

@@ -66,7 +66,7 @@ struct BatchFraming: Sendable {
   }
 
   /// As many records as fit, from the first one; the first one fits (`fits`).
-  func compose(_ records: some Sequence<StoredRecord>) -> Batch {
+  func compose(_ records: some Sequence<StoredRecord>, _ lane: SpoolLane = .oldest) -> Batch {
     var body: [UInt8] = isJSON ? [0x5b] : []
     var taken: [StoredRecord] = []
     var elements: [Range<Int>] = []
@@ -84,6 +84,6 @@ struct BatchFraming: Sendable {
       elements.append(start..<body.count)
     }
     if isJSON { body.append(0x5d) }
-    return Batch(records: taken, body: body, elements: elements, isJSON: isJSON)
+    return Batch(records: taken, lane: lane, body: body, elements: elements, isJSON: isJSON)
   }
 }

@@ -11,8 +11,8 @@ package enum ForwarderAction: Hashable, Sendable {
   case needToken
   /// The token was refused; do not use it again.
   case invalidateToken
-  /// Every record up to this position was accepted (or is in quarantine).
-  case acknowledge(through: SpoolPosition, count: Int)
+  /// Every record that the lane handed out up to this position was accepted (or is in quarantine).
+  case acknowledge(through: SpoolPosition, count: Int, lane: SpoolLane)
   /// The sink will never take this record: keep it aside and report it as dropped. Precedes the acknowledgement that
   /// covers it.
   case quarantine(StoredRecord, QuarantineReason)
@@ -53,6 +53,32 @@ package enum DeliveryOutcome: Hashable, Sendable {
   case written
 }
 
+/// Why an attempt has to be repeated.
+package enum RetryCause: String, Hashable, Sendable, CaseIterable {
+  /// No address, no connection, or the proxy refused.
+  case unreachable
+  /// The peer did not prove who it is, or speaks no TLS we accept.
+  case tls
+  /// The connection ended, or what came was no complete answer.
+  case ambiguous
+  /// No answer in time.
+  case silent
+  /// 401.
+  case unauthorized
+  /// 403.
+  case forbidden
+  /// 404 and 410: no such hub.
+  case missing
+  /// 429, 503 and error 50002.
+  case throttled
+  /// 400 and 413: sent again in halves.
+  case split
+  /// Any other answer that is no 201.
+  case other
+  /// No token could be had.
+  case noToken = "no_token"
+}
+
 /// What `GET /audit` tells of deliveries.
 package struct ForwarderStatus: Sendable {
   package var consecutiveFailures = 0
@@ -62,5 +88,10 @@ package struct ForwarderStatus: Sendable {
   package var quarantinedCount = 0
   /// Attempts made, and records waiting here.
   package var attempts = 0
+  /// Requests that were accepted, and the octets of their bodies.
+  package var batches = 0
+  package var octets = 0
+  /// Attempts that had to be repeated.
+  package var retries: [RetryCause: Int] = [:]
   package var queuedCount = 0
 }

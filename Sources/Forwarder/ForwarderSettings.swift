@@ -30,6 +30,9 @@ package struct ForwarderSettings: Sendable {
   package var flushInterval = TimeSpan.seconds(1)
   /// How long an attempt may take before it counts as lost: 10 s.
   package var attemptTimeout = TimeSpan.seconds(10)
+  /// `SALLYPORT_EVENTHUB_MAX_RATE`: events a second at most, and as many kilobytes (`Forwarder.octetsPerEvent`), whichever
+  /// comes first; nil: no limit.
+  package var rateMax: Int?
   /// Constant `UserProperties` of each event, in this order, for routing without reading the body.
   package var userProperties: [(name: String, value: String)] = []
 

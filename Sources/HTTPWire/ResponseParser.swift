@@ -95,6 +95,12 @@ package struct ResponseParser: Sendable {
   private mutating func finishHeaders(_ line: StatusLine) throws(HTTPFault) {
     let headers = section.fields
     section = FieldSection(limits: limits)
+    // RFC 9110 §9.3.6: what follows a successful CONNECT is the tunnel, whatever the fields say.
+    if method == "CONNECT", (200...299).contains(line.status) {
+      body = BodyReader(.empty, limits: limits)
+      stage = .body(HTTPResponse(status: line.status, headers: headers), reusable: true)
+      return
+    }
     let framing = try bodyFraming(of: headers, minorVersion: line.minorVersion, limits: limits)
     guard headers.values("Content-Length").count <= 1 else { throw HTTPFault(502, "more than one Content-Length") }
     if line.status < 200 { return try skipInformational(line, framing) }

@@ -54,6 +54,8 @@ package enum PolicyAPICall: Hashable, Sendable {
   case readFlows
   /// Answer with `HTTPResponse.audit`.
   case readAudit
+  /// Put on record, then do, then answer with `HTTPResponse.override`.
+  case override(OverrideRequest)
   /// Ask `PolicyChangeRequest.decide`, then commit or answer.
   case change(PolicyChangeRequest)
 }
@@ -131,6 +133,7 @@ package struct PolicyAPI: Sendable {
     case .owner: request.method == "PUT" ? .bindOwner(token: try ownerToken(of: request)) : .readOwner
     case .flows: .readFlows
     case .audit: .readAudit
+    case .auditOverride: .override(try OverrideRequest(request))
     // A sandbox's credentials are never kept here: the answers are those of a vault that was never filled.
     case .vault: throw Refusal(404, "credential vault not found")
     case .activeVault: throw Refusal(403, "forbidden")
@@ -166,7 +169,8 @@ package struct PolicyAPI: Sendable {
 
 /// The paths that exist.
 enum Endpoint: Hashable, Sendable {
-  case health, ready, metrics, description, policy, explain, suggested, owner, flows, audit, vault, activeVault
+  case health, ready, metrics, description, policy, explain, suggested, owner, flows, audit, auditOverride, vault,
+    activeVault
 
   init?(path: String) {
     switch path {
@@ -180,6 +184,7 @@ enum Endpoint: Hashable, Sendable {
     case "/owner": self = .owner
     case "/flows": self = .flows
     case "/audit": self = .audit
+    case "/audit/override": self = .auditOverride
     case "/credential-vault": self = .vault
     case "/credential-vault/_active": self = .activeVault
     default: return nil
@@ -190,7 +195,7 @@ enum Endpoint: Hashable, Sendable {
   var needsCredential: Bool {
     switch self {
     case .health, .ready, .metrics, .description: false
-    case .policy, .explain, .suggested, .owner, .flows, .audit, .vault, .activeVault: true
+    case .policy, .explain, .suggested, .owner, .flows, .audit, .auditOverride, .vault, .activeVault: true
     }
   }
 
@@ -200,6 +205,7 @@ enum Endpoint: Hashable, Sendable {
     case .health, .vault, .activeVault: nil
     case .policy: ["GET", "POST", "PUT", "PATCH", "DELETE"]
     case .owner: ["GET", "HEAD", "PUT"]
+    case .auditOverride: ["PUT", "DELETE"]
     case .ready, .metrics, .description, .explain, .suggested, .flows, .audit: ["GET", "HEAD"]
     }
   }

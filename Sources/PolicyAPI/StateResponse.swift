@@ -96,6 +96,37 @@ extension HTTPResponse {
         writer.key("deliveryReason")
         writer.string(reason)
       }
+      writer.key("acknowledgedSequence")
+      if let sequence = view.acknowledgedSequence { writer.integer(sequence) } else { writer.null() }
+      writer.key("quarantinedRecords")
+      writer.integer(view.quarantinedRecords)
+      writer.key("batches")
+      writer.integer(view.batches)
+      writer.key("batchBytes")
+      writer.integer(view.batchBytes)
+      writer.key("retries")
+      writer.beginObject()
+      for (cause, count) in view.retries {
+        writer.key(cause)
+        writer.integer(count)
+      }
+      writer.endObject()
+      writer.key("gate")
+      writer.string(view.gateClosedBy ?? "open")
+      writer.key("leaseSecondsLeft")
+      if let left = view.leaseLeft { writer.integer(left.seconds) } else { writer.null() }
+      writer.key("overrideSecondsLeft")
+      if let left = view.overrideLeft { writer.integer(left.seconds) } else { writer.null() }
+      guard let file = view.auditFile else { return }
+      writer.key("auditFile")
+      writer.beginObject()
+      writer.key("missingRecords")
+      writer.integer(file.missingRecords)
+      if let error = file.error {
+        writer.key("error")
+        writer.string(error)
+      }
+      writer.endObject()
     }
   }
 }
@@ -212,7 +243,7 @@ package struct DenialView: Hashable, Sendable {
 }
 
 /// The state of the audit trail, as `GET /audit` shows it.
-package struct AuditView: Hashable, Sendable {
+package struct AuditView: Sendable {
   package var bootIdentifier: String
   /// `SbxSeq` of the last record.
   package var sequence: UInt64
@@ -225,6 +256,32 @@ package struct AuditView: Hashable, Sendable {
   /// One word: `delivering`, `waiting`, `stopped`.
   package var delivery: String
   package var deliveryReason: String?
+  /// Every record of this boot up to it was acknowledged; nil when none was.
+  package var acknowledgedSequence: UInt64?
+  package var quarantinedRecords: UInt64 = 0
+  /// Requests that the hub accepted, and the octets of their bodies.
+  package var batches: UInt64 = 0
+  package var batchBytes: UInt64 = 0
+  /// Attempts that had to be repeated, by cause, in this order.
+  package var retries: [(cause: String, count: UInt64)] = []
+  /// Why new flows are refused; nil while they pass.
+  package var gateClosedBy: String?
+  /// What is left of the audit lease; nil without one, or before the first delivery.
+  package var leaseLeft: TimeSpan?
+  package var overrideLeft: TimeSpan?
+  /// The audit file beside the hub; nil without one.
+  package var auditFile: FileView?
+
+  /// What the file does not have, and why its last write failed.
+  package struct FileView: Hashable, Sendable {
+    package var missingRecords: UInt64
+    package var error: String?
+
+    package init(missingRecords: UInt64, error: String?) {
+      self.missingRecords = missingRecords
+      self.error = error
+    }
+  }
 
   package init(
     bootIdentifier: String, sequence: UInt64, spoolRecords: UInt64, spoolBytes: UInt64,

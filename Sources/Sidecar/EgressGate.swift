@@ -3,7 +3,7 @@ import FlowAudit
 import Timekeeping
 
 /// Whether the workload may open new flows at all, whatever the policy says: it must have an owner, there must be room for evidence, and, with an audit lease, evidence
-/// must have arrived lately.
+/// must have arrived lately. An operator may set the last two aside for a time; nobody may set the owner aside.
 struct EgressGate: Sendable {
   /// `SALLYPORT_AUDIT_LEASE`; nil: off.
   let lease: TimeSpan?
@@ -12,6 +12,8 @@ struct EgressGate: Sendable {
   /// The end of the audit lease that the kernel was given last; nil before the first delivery.
   private(set) var leaseEnds: Instant?
   private var leaseIsOver: Bool { didSet { noteClosing() } }
+  /// Until when the conditions about evidence do not count; nil: they do.
+  private(set) var overriddenUntil: Instant? { didSet { noteClosing() } }
   /// It was closed for want of an owner.
   private var wasUnowned = false
   /// It was closed with an owner bound.
@@ -25,6 +27,11 @@ struct EgressGate: Sendable {
   /// Why it is closed; nil when it is open.
   var closedBy: DenialReason? {
     if !isOwned { return .ownerUnbound }
+    return overriddenUntil == nil ? missing : nil
+  }
+
+  /// What is missing of the evidence; nil when nothing is.
+  var missing: DenialReason? {
     if !hasRoom { return .auditStoreFull }
     return leaseIsOver ? .auditLeaseExpired : nil
   }
@@ -39,7 +46,16 @@ struct EgressGate: Sendable {
     if !isOwned { wasUnowned = true } else if closedBy != nil { hasClosedOwned = true }
   }
 
-  var nextDeadline: Instant? { leaseIsOver ? nil : leaseEnds }
+  /// How long the kernel may hold it open by itself; nil: without end.
+  func span(at now: Instant) -> TimeSpan? {
+    guard missing == nil else { return overriddenUntil.map { $0 - now } }
+    guard let leaseEnds, lease != nil else { return nil }
+    return max(leaseEnds, overriddenUntil ?? leaseEnds) - now
+  }
+
+  var nextDeadline: Instant? {
+    [leaseIsOver ? nil : leaseEnds, overriddenUntil].compactMap(\.self).min()
+  }
 
   mutating func renewLease(at now: Instant) {
     guard let lease else { return }
@@ -47,11 +63,26 @@ struct EgressGate: Sendable {
     leaseIsOver = false
   }
 
-  /// True when the audit lease ended just now. The kernel's own timer has closed the gate already.
-  mutating func deadlineReached(at now: Instant) -> Bool {
-    guard let leaseEnds, !leaseIsOver, leaseEnds <= now else { return false }
-    leaseIsOver = true
-    return true
+  mutating func override(until end: Instant?) { overriddenUntil = end }
+
+  enum Change: Hashable {
+    /// The audit lease ended. The kernel's own timer has closed the gate already, unless it is overridden.
+    case leaseEnded
+    case overrideEnded
+  }
+
+  /// What ended just now.
+  mutating func deadlineReached(at now: Instant) -> [Change] {
+    var changes: [Change] = []
+    if let leaseEnds, !leaseIsOver, leaseEnds <= now {
+      leaseIsOver = true
+      changes.append(.leaseEnded)
+    }
+    if let end = overriddenUntil, end <= now {
+      overriddenUntil = nil
+      changes.append(.overrideEnded)
+    }
+    return changes
   }
 
   /// What names are answered while it is closed.

@@ -36,12 +36,15 @@ package enum SidecarEffect: Sendable {
   case keep(UInt64, file: String, bytes: [UInt8])
 
   // The hub.
-  /// Then `delivered`. `endpoint` nil: append the body to the audit file.
-  case deliver(Delivery, to: Endpoint?)
+  /// Then `delivered`. `endpoint` nil: append the body to the audit file. Without `connects` only over a connection that is
+  /// kept; else `deliveryUnconnected`.
+  case deliver(Delivery, to: Endpoint?, connects: Bool)
   case abandonDelivery(UInt64)
   /// Then `tokenReady` or `tokenUnavailable`.
   case fetchToken
   case forgetToken
+  /// Append these lines to the audit file beside the hub; then `copied`. Whole or not at all.
+  case copy(UInt64, [UInt8])
 
   // The owner.
   /// Then `signatureChecked`.

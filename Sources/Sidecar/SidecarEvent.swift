@@ -62,6 +62,10 @@ package enum SidecarEvent: Sendable {
 
   // The hub.
   case delivered(UInt64, DeliveryOutcome)
+  /// Outcome of `deliver` without `connects`: no connection is kept any more. The address is asked for again.
+  case deliveryUnconnected(UInt64)
+  /// Outcome of `copy`.
+  case copied(UInt64, StorageOutcome)
   case tokenReady
   case tokenUnavailable(reason: String)
 

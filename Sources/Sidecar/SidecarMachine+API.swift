@@ -38,6 +38,7 @@ extension SidecarMachine {
     case .call(.change(let change), _): receive(change, on: connection, at: now, using: &generator)
     case .call(.bindOwner(let token), let form):
       receive(ownerToken: token, on: connection, form, at: now, using: &generator)
+    case .call(.override(let override), _): receive(override, on: connection, at: now, using: &generator)
     case .call(let call, let form): emit(.respond(connection, answer(call, form, at: now)))
     }
   }
@@ -59,7 +60,7 @@ extension SidecarMachine {
     case .readOwner: .owner(ownerView)
     case .readFlows: readFlows(at: now)
     case .readAudit: .audit(auditView(at: now))
-    case .change, .bindOwner: .refusal(500, "a change was routed as a reading", form: form)
+    case .change, .override, .bindOwner: .refusal(500, "a change was routed as a reading", form: form)
     }
   }
 
@@ -117,11 +118,23 @@ extension SidecarMachine {
 
   private func auditView(at now: Moment) -> AuditView {
     let status = forwarder.status
-    return AuditView(
+    var view = AuditView(
       bootIdentifier: audit.bootID, sequence: audit.lastSequence, spoolRecords: UInt64(spool.unacknowledgedCount),
       spoolBytes: UInt64(spool.storedBytes),
       oldestUnacknowledged: spool.oldestUnacknowledged.map { now.instant - $0.appendedAt.instant },
       droppedRecords: evidence.droppedTotal, delivery: status.consecutiveFailures == 0 ? "delivering" : "waiting",
       deliveryReason: status.consecutiveFailures == 0 ? nil : status.lastError)
+    view.acknowledgedSequence = evidence.lastAcknowledged
+    view.quarantinedRecords = evidence.quarantinedTotal
+    view.batches = UInt64(status.batches)
+    view.batchBytes = UInt64(status.octets)
+    view.retries = RetryCause.allCases.map { ($0.rawValue, UInt64(status.retries[$0] ?? 0)) }
+    view.gateClosedBy = gate.closedBy?.rawValue
+    view.leaseLeft = gate.leaseEnds.map { max($0 - now.instant, .zero) }
+    view.overrideLeft = gate.overriddenUntil.map { max($0 - now.instant, .zero) }
+    if settings.audit.hasSecondSink {
+      view.auditFile = AuditView.FileView(missingRecords: secondSink.missing, error: secondSink.error)
+    }
+    return view
   }
 }

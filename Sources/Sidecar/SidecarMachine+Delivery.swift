@@ -12,8 +12,25 @@ struct DeliveryState: Sendable {
   var isReading = false
   /// The hub's address as last resolved; nil: resolve before the next delivery.
   var endpoint: Endpoint?
+  /// It was resolved for the delivery that is about to leave: a connection may be made to it.
+  var isFresh = false
+  /// The address before it, which the daemon may still reach for a while.
+  var former: Endpoint?
   /// A delivery that waits for the hub's address or for the kernel to permit it.
   var waiting: Delivery?
+  /// The delivery that was handed out last.
+  var underWay: Delivery?
+  /// Since when the hub takes records of a backlog without a failure; nil when there is none.
+  var catchingUpSince: Instant?
+
+  /// A backlog that is older than this (half of what a record may take) …
+  static let lateAge = TimeSpan.seconds(30)
+  /// … and takes the hub longer than this no longer keeps fresh records waiting, …
+  static let catchUpPatience = TimeSpan.seconds(10)
+  /// … which are those of the last 20 s: they reach the hub within their minute.
+  static let freshAge = TimeSpan.seconds(20)
+  /// How long an address that is no longer the hub's may still be reached: 60 s, more than a delivery takes.
+  static let formerSpan = TimeSpan.seconds(60)
   /// The look-up under way.
   var lookup: UInt64?
   var nextLookup: UInt64 = 1
@@ -24,10 +41,27 @@ extension SidecarMachine {
   /// Reads on while the forwarder can take more.
   mutating func pumpDelivery(at now: Moment) {
     guard !delivery.isReading else { return }
-    let wanted = forwarder.wants
-    guard wanted > 0, let read = spool.nextRead(bytesMax: wanted) else { return }
-    delivery.isReading = true
-    emit(.readSpool(read))
+    separateFresh(at: now)
+    for lane in [SpoolLane.fresh, .oldest] {
+      let wanted = forwarder.wants(lane)
+      guard wanted > 0, let read = spool.nextRead(bytesMax: wanted, lane: lane) else { continue }
+      delivery.isReading = true
+      return emit(.readSpool(read))
+    }
+  }
+
+  /// A backlog leaves oldest first; one that takes long takes turns with what is recorded meanwhile.
+  private mutating func separateFresh(at now: Moment) {
+    guard let since = delivery.catchingUpSince, now.instant - since > DeliveryState.catchUpPatience, !spool.isSeparated,
+      spool.separateFresh(after: now.instant + .zero - DeliveryState.freshAge)
+    else { return }
+    emit(.log(LogEntry(.info, "a backlog takes long: fresh records are delivered beside it")))
+  }
+
+  /// Notes whether the hub is working off a backlog.
+  private mutating func noteProgress(at now: Moment) {
+    let age = spool.oldestUnacknowledged.map { now.instant - $0.appendedAt.instant } ?? .zero
+    delivery.catchingUpSince = age > DeliveryState.lateAge ? delivery.catchingUpSince ?? now.instant : nil
   }
 
   mutating func spoolRead(
@@ -37,7 +71,8 @@ extension SidecarMachine {
     let result = spool.delivered(read, bytes, at: now)
     perform(result.effects, at: now, using: &generator)
     guard !result.records.isEmpty else { return }
-    perform(forwarder.offer(result.records, at: now, using: &generator), at: now, using: &generator)
+    perform(
+      forwarder.offer(result.records, lane: read.lane, at: now, using: &generator), at: now, using: &generator)
   }
 
   mutating func delivered(
@@ -45,8 +80,9 @@ extension SidecarMachine {
   ) {
     switch outcome {
     case .notConnected, .tlsRefused, .ambiguous: delivery.endpoint = nil
-    case .response, .written: break
+    case .response, .written: delivery.isFresh = false
     }
+    if delivery.underWay?.id == id { delivery.underWay = nil }
     let before = forwarder.status
     perform(forwarder.delivered(id, outcome, at: now, using: &generator), at: now, using: &generator)
     sayHowDeliveryFares(since: before)
@@ -56,6 +92,7 @@ extension SidecarMachine {
   mutating func sayHowDeliveryFares(since before: ForwarderStatus) {
     let after = forwarder.status
     if after.consecutiveFailures > before.consecutiveFailures, let error = after.lastError {
+      delivery.catchingUpSince = nil
       emit(.log(LogEntry(.warning, "a delivery failed; it is tried again", [("reason", error)])))
     } else if before.consecutiveFailures > 0, after.consecutiveFailures == 0 {
       emit(.log(LogEntry(.info, "the hub takes records again")))
@@ -72,7 +109,7 @@ extension SidecarMachine {
       case .abandon(let id): abandon(id)
       case .needToken: emit(.fetchToken)
       case .invalidateToken: emit(.forgetToken)
-      case .acknowledge(let position, _): acknowledge(position, at: now, using: &generator)
+      case .acknowledge(let position, _, let lane): acknowledge(position, lane, at: now, using: &generator)
       case .quarantine(let record, let reason): quarantine(record, reason, at: now, using: &generator)
       }
     }
@@ -81,8 +118,11 @@ extension SidecarMachine {
   private mutating func deliver(
     _ batch: Delivery, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
-    guard let hub = settings.hub else { return emit(.deliver(batch, to: nil)) }
-    if let endpoint = delivery.endpoint { return emit(.deliver(batch, to: endpoint)) }
+    guard let hub = settings.hub else { return emit(.deliver(batch, to: nil, connects: false)) }
+    if let endpoint = delivery.endpoint {
+      delivery.underWay = batch
+      return emit(.deliver(batch, to: endpoint, connects: delivery.isFresh))
+    }
     delivery.waiting = batch
     switch hub.host {
     case .address(let address): permitHub(Endpoint(address, hub.port), at: now)
@@ -93,6 +133,16 @@ extension SidecarMachine {
       delivery.lookup = token
       proxy.resolveForDaemon(name, token: token, at: now, using: &generator)
     }
+  }
+
+  /// No connection is kept: the next one goes where the name leads now.
+  mutating func deliveryUnconnected(
+    _ id: UInt64, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    guard let batch = delivery.underWay, batch.id == id else { return }
+    delivery.underWay = nil
+    delivery.endpoint = nil
+    deliver(batch, at: now, using: &generator)
   }
 
   mutating func hubResolved(
@@ -126,14 +176,20 @@ extension SidecarMachine {
       emit(.log(LogEntry(.error, "too many addresses of the hub; the daemon may not reach one more")))
       return
     }
+    if let former = delivery.former, former != endpoint {
+      _ = firewall.permitOwn(former, [.tcp], for: DeliveryState.formerSpan, at: now)
+    }
+    delivery.former = endpoint
     delivery.endpoint = endpoint
+    delivery.isFresh = true
   }
 
   /// After a commit, or when none was needed: what waited for the hub's address leaves.
   mutating func releaseDelivery() {
     guard !resolution.isCommitting, let batch = delivery.waiting, let endpoint = delivery.endpoint else { return }
     delivery.waiting = nil
-    emit(.deliver(batch, to: endpoint))
+    delivery.underWay = batch
+    emit(.deliver(batch, to: endpoint, connects: true))
   }
 
   /// The kernel refused a transaction: the hub's address, if it waited for this one, is not permitted.
@@ -152,19 +208,26 @@ extension SidecarMachine {
     if delivery.waiting?.id == id {
       delivery.waiting = nil
     } else {
+      delivery.underWay = nil
       emit(.abandonDelivery(id))
     }
   }
 
   private mutating func acknowledge(
-    _ position: SpoolPosition, at now: Moment, using generator: inout some RandomNumberGenerator
+    _ position: SpoolPosition, _ lane: SpoolLane, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
-    perform(spool.acknowledge(through: position), at: now, using: &generator)
-    evidence.lastAcknowledged = spool.oldestUnacknowledged.map { max($0.sequence, 1) - 1 } ?? audit.lastSequence
+    perform(spool.acknowledge(through: position, lane: lane), at: now, using: &generator)
+    if let oldest = spool.oldestUnacknowledged {
+      // Of an earlier boot: none of this one is.
+      evidence.lastAcknowledged = oldest.boot == settings.boot && oldest.sequence > 1 ? oldest.sequence - 1 : nil
+    } else {
+      evidence.lastAcknowledged = audit.lastSequence
+    }
+    noteProgress(at: now)
     guard gate.lease != nil else { return }
     let wasClosed = gate.closedBy != nil
     gate.renewLease(at: now.instant)
-    if gate.closedBy == nil { firewall.openGate(for: gate.lease, at: now) }
+    if gate.closedBy == nil { moveGate(at: now) }
     if wasClosed, gate.closedBy == nil { emit(.log(LogEntry(.info, "the audit lease is held: new flows pass"))) }
   }
 

@@ -88,6 +88,7 @@ extension SidecarMachine {
       case .write(let write):
         emit(.spool(.write(write)))
         evidence.lastTicket = write.ticket
+        if settings.audit.hasSecondSink { secondSink.add(evidence.records, write.ticket) }
         if !evidence.replies.isEmpty { evidence.held.append((write.ticket, evidence.replies)) }
         forgetStaged()
         return
@@ -134,6 +135,7 @@ extension SidecarMachine {
 
   private mutating func release(through ticket: SpoolTicket) {
     evidence.settledTicket = evidence.settledTicket.map { max($0, ticket) } ?? ticket
+    secondSink.release(through: ticket)
     emit(takeHeld(through: ticket))
   }
 
@@ -181,7 +183,8 @@ extension SidecarMachine {
     if let first = evidence.records.first?.sequence, let last = evidence.records.last?.sequence {
       lose(first...last, count: UInt64(evidence.records.count))
     }
-    refuse(evidence.replies)
+    // An operator has taken it upon themselves, on the record, that answers leave without theirs.
+    if gate.overriddenUntil == nil { refuse(evidence.replies) } else { emit(evidence.replies) }
     evidence.owedDrops += evidence.stagedDrops
     forgetStaged()
     // What opened these windows is not on the record: the next query like it must be.
@@ -252,9 +255,10 @@ extension SidecarMachine {
     var sequences: ClosedRange<UInt64>?
     if let from = damage.from, let to = damage.to {
       guard from <= to else { return }
-      sequences = from...to
+      // Numbers of nobody knows which boot would be taken for this one's.
+      sequences = damage.boot == nil ? nil : from...to
     }
-    let count = sequences.map { $0.upperBound - $0.lowerBound + 1 } ?? 1
+    let count = damage.missingCount ?? 1
     evidence.droppedTotal += count
     recordDropped(
       RecordsDroppedDraft(count: count, sequences: sequences, bootID: damage.boot.map(bootText), reason: "CORRUPT"),

@@ -20,7 +20,10 @@ struct LifeState: Sendable {
   /// What earlier starts recorded of flows, from the spool's recovery to the first dump.
   var previousFlows: PreviousFlows?
   var reconciliations: UInt64 = 0
-  var hasFlushed = false
+  /// By how many microseconds the wall clock was ahead of the other one at the start.
+  var clockOffset: Int64?
+  /// While draining: `SidecarStop` is on the record, and how many records before it stay behind.
+  var leftBehind: Int?
 }
 
 extension SidecarMachine {
@@ -62,7 +65,7 @@ extension SidecarMachine {
       phase = .enforcing
       emit(.ready)
       emit(.rememberRuleset)
-      life.nextHeartbeat = now.instant + SidecarSettings.heartbeatInterval
+      life.nextHeartbeat = now.instant + settings.pulse
       perform(spool.recover(life.listing, at: now), at: now, using: &generator)
       life.listing = []
     }
@@ -125,7 +128,8 @@ extension SidecarMachine {
     flushEvidence(at: now, using: &generator)
     releaseDelivery()
     pumpDelivery(at: now)
-    endIfDrained(at: now)
+    pumpSecondSink()
+    endIfDrained(at: now, using: &generator)
   }
 
   mutating func committed(
@@ -159,8 +163,14 @@ extension SidecarMachine {
     let before = forwarder.status
     perform(forwarder.deadlineReached(at: now, using: &generator), at: now, using: &generator)
     sayHowDeliveryFares(since: before)
-    if gate.deadlineReached(at: now.instant) {
-      emit(.log(LogEntry(.error, "the audit lease ran out: new flows are denied until the hub takes records")))
+    for change in gate.deadlineReached(at: now.instant) {
+      switch change {
+      case .leaseEnded:
+        emit(.log(LogEntry(.error, "the audit lease ran out: new flows are denied until the hub takes records")))
+      case .overrideEnded: overrideEnded(at: now, using: &generator)
+      }
+      // The kernel's timer may be later than the model's by the time of a commit; and what was overridden may be whole again.
+      moveGate(at: now)
     }
     retryUndoing(at: now)
     tamperDeadlineReached(at: now, using: &generator)
@@ -169,11 +179,26 @@ extension SidecarMachine {
       schedulePolicyExpiry(at: now)
     }
     if let due = life.nextHeartbeat, due <= now.instant {
-      life.nextHeartbeat = now.instant + SidecarSettings.heartbeatInterval
+      life.nextHeartbeat = now.instant + settings.pulse
       recordHeartbeat(at: now, using: &generator)
       proveFileAgain(after: [.notYet], at: now, using: &generator)
     }
     endTurn(at: now, using: &generator)
+  }
+
+  /// Wall time only stamps records; when it is set anew, those from then on say that their times do not follow on the earlier ones'.
+  mutating func compareClocks(at now: Moment) {
+    let offset = now.wall.microseconds - now.instant.nanoseconds / 1_000
+    guard let first = life.clockOffset else {
+      life.clockOffset = offset
+      return
+    }
+    let step = (offset - first) / 1_000_000
+    let isSkewed = step.magnitude > SidecarSettings.clockStepMax
+    guard isSkewed != audit.context.isClockSkewed else { return }
+    audit.context.isClockSkewed = isSkewed
+    let message = isSkewed ? "the wall clock was set anew: records say so from here on" : "the wall clock was set back"
+    emit(.log(LogEntry(.warning, message, [("seconds", String(step))])))
   }
 
   private mutating func recordHeartbeat(at now: Moment, using generator: inout some RandomNumberGenerator) {
@@ -198,7 +223,7 @@ extension SidecarMachine {
     if gate.closedBy != nil {
       firewall.closeGate(at: now)
     } else {
-      firewall.openGate(for: gate.lease, at: now)
+      firewall.openGate(for: gate.span(at: now.instant), at: now)
     }
   }
 
@@ -219,18 +244,29 @@ extension SidecarMachine {
     }
     phase = .draining(until: now.instant + SidecarSettings.drainSpan)
     flushRollups(at: now, using: &generator)
-    record(.sidecarStop(reason: "signal"), at: now, using: &generator)
     endTurn(at: now, using: &generator)
     perform(forwarder.drain(at: now), at: now, using: &generator)
     endTurn(at: now, using: &generator)
   }
 
-  /// A stop is complete when the hub has everything and the disk knows it, or when its time is over: the rest stays in the spool. The rules stay in any case.
-  private mutating func endIfDrained(at now: Moment) {
+  /// A stop has two parts, each with its time. First the hub takes what there is; then `SidecarStop` says how much it did not take, and that too is delivered if the hub takes records, and
+  /// stored in any case. The rest stays in the spool. The rules stay.
+  private mutating func endIfDrained(at now: Moment, using generator: inout some RandomNumberGenerator) {
     guard case .draining(let until) = phase else { return }
     let isStored = evidence.records.isEmpty && evidence.lastTicket == evidence.settledTicket
+    guard let leftBehind = life.leftBehind else {
+      guard isStored && spool.unacknowledgedCount == 0 || until <= now.instant else { return }
+      let count = spool.unacknowledgedCount
+      life.leftBehind = count
+      phase = .draining(until: now.instant + SidecarSettings.lastWordSpan)
+      record(
+        .sidecarStop(SidecarStopDraft(reason: "signal", unacknowledgedCount: count, spoolBytes: spool.storedBytes)),
+        at: now, using: &generator)
+      flushEvidence(at: now, using: &generator)
+      return pumpDelivery(at: now)
+    }
     let isTaken = spool.unacknowledgedCount == 0 && spool.isCursorCurrent
-    guard isStored && isTaken || until <= now.instant else { return }
+    guard isStored && (isTaken || leftBehind > 0) || until <= now.instant else { return }
     for effect in spool.flush(at: now) { emit(.spool(effect)) }
     phase = .ended
     emit(.stop)

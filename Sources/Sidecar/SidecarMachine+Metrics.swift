@@ -2,6 +2,7 @@ import DNSProxy
 import EgressPolicy
 import Firewall
 import FlowAudit
+import Forwarder
 import OwnerIdentity
 import Spool
 import Timekeeping
@@ -52,6 +53,27 @@ extension SidecarMachine {
     let oldest = spool.oldestUnacknowledged.map { now.instant - $0.appendedAt.instant } ?? .zero
     text.gauge(
       "records_oldest_unacknowledged_seconds", "Age of the oldest record that waits.", UInt64(max(oldest.seconds, 0)))
+    let delivery = forwarder.status
+    text.counter("delivery_attempts_total", "Requests that were sent to the hub.", UInt64(delivery.attempts))
+    text.counter("delivery_batches_total", "Requests that the hub accepted.", UInt64(delivery.batches))
+    text.counter("delivery_bytes_total", "Bodies of the requests that the hub accepted.", UInt64(delivery.octets))
+    text.counter(
+      "delivery_records_total", "Records that the hub accepted.", UInt64(delivery.acknowledgedCount))
+    text.counters(
+      "delivery_retries_total", "Attempts that had to be repeated.", label: "cause",
+      RetryCause.allCases.map { ($0.rawValue, UInt64(delivery.retries[$0] ?? 0)) })
+    text.gauge(
+      "delivery_failing", "Attempts that failed since the hub last accepted one.", UInt64(delivery.consecutiveFailures))
+    if settings.audit.hasSecondSink {
+      text.counter("audit_file_missing_records_total", "Records that the audit file lacks.", secondSink.missing)
+    }
+    if gate.lease != nil {
+      let left = gate.leaseEnds.map { max($0 - now.instant, .zero) } ?? .zero
+      text.gauge("audit_lease_seconds_left", "What is left of the audit lease.", UInt64(left.seconds))
+    }
+    text.gauge(
+      "audit_override", "1 while an operator has set aside that new flows need evidence.",
+      gate.overriddenUntil == nil ? 0 : 1)
     text.gauge("gate_open", "1 while new flows of the workload may pass.", gate.closedBy == nil ? 1 : 0)
     text.gauge("owner_bound", "1 while somebody owns the sandbox.", ownership.state == .unbound ? 0 : 1)
     text.counter("owner_proofs_refused_total", "Tokens that proved no owner.", proofs.refusedTotal)

@@ -43,6 +43,7 @@ package struct SidecarMachine: Sendable {
   var seen = SeenTraffic()
   var use = RuleUse()
   var evidence = Evidence()
+  var secondSink = SecondSink()
   var resolution = Resolution()
   var delivery = DeliveryState()
   var change = ChangeState()
@@ -81,6 +82,7 @@ package struct SidecarMachine: Sendable {
   package mutating func handle(
     _ event: SidecarEvent, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
+    compareClocks(at: now)
     switch event {
     case .started(let listing, let leases, let grants, let tampering):
       start(listing, leases: leases, grants: grants, tampering: tampering, at: now, using: &generator)
@@ -129,6 +131,8 @@ package struct SidecarMachine: Sendable {
       emit(.log(LogEntry(.warning, "a file of the spool could not be tidied up", [("reason", reason)])))
 
     case .delivered(let id, let outcome): delivered(id, outcome, at: now, using: &generator)
+    case .deliveryUnconnected(let id): deliveryUnconnected(id, at: now, using: &generator)
+    case .copied(let id, let outcome): copied(id, outcome)
     case .tokenReady: perform(forwarder.tokenReady(at: now), at: now, using: &generator)
     case .tokenUnavailable(let reason): tokenUnavailable(reason)
 

@@ -76,15 +76,24 @@ package struct SidecarSettings: Sendable {
   static let restorationRetry = TimeSpan.milliseconds(100)
   /// Between two records of changes that others made to the rules and that were undone: 1 s. Who changes them in a loop must not fill the spool.
   static let tamperRecordInterval = TimeSpan.seconds(1)
+  /// A step of the wall clock that is not worth a word, in seconds: what NTP slews is followed by the other clock too.
+  static let clockStepMax: UInt64 = 10
+  /// How long `SidecarStop` may take to reach disk and hub: 1 s, a healthy one needs a few milliseconds.
+  static let lastWordSpan = TimeSpan.seconds(1)
   /// Octets of records that a start reads again to learn which flows are on record: 4 MiB, some 2,800 records of 1.5 KB, read in a fraction of a second, at most an eighth of the spool. Where they do not
   /// reach back as far as the kernel's entries, the difference is counted as `SbxUnreconciled`.
   static let flowMemoryBytes = 4 << 20
 }
 
-/// Where batches go over HTTPS.
+extension SidecarSettings {
+  /// Between two heartbeats. An audit lease is renewed by deliveries, and a quiet sandbox has nothing else to deliver: three heartbeats fit it.
+  var pulse: TimeSpan { audit.lease.map { min(Self.heartbeatInterval, $0 / 3) } ?? Self.heartbeatInterval }
+}
+
+/// Where connections for batches go: to the hub, or to the proxy that leads to it.
 package struct HubLocation: Hashable, Sendable {
   package enum Host: Hashable, Sendable {
-    /// Resolved by our own proxy's upstreams, again after each failure to connect.
+    /// Resolved by our own proxy's upstreams, again for each connection.
     case name(DomainName)
     case address(IPAddress)
   }
@@ -106,10 +115,13 @@ package struct AuditSettings: Hashable, Sendable {
   package var lease: TimeSpan?
   /// `SALLYPORT_AUDIT_SYNC=strict`: a reply waits for the disk and not for the file only.
   package var isStrict: Bool
+  /// Records go to the audit file beside the hub (`copy`).
+  package var hasSecondSink: Bool
 
-  package init(failsClosed: Bool, lease: TimeSpan?, isStrict: Bool) {
+  package init(failsClosed: Bool, lease: TimeSpan?, isStrict: Bool, hasSecondSink: Bool = false) {
     self.failsClosed = failsClosed
     self.lease = lease
     self.isStrict = isStrict
+    self.hasSecondSink = hasSecondSink
   }
 }

@@ -74,6 +74,11 @@ struct Segment {
     return (marks[low].sequence, marks[low].moment)
   }
 
+  /// Where the records begin that were appended at this moment or later, as far as marks tell; nil when none is known.
+  func beginning(appendedAfter moment: Instant) -> (offset: Int, sequence: UInt64)? {
+    marks.first { moment <= $0.moment.instant }.map { ($0.offset, $0.sequence) }
+  }
+
   /// The readable bytes at or after the offset.
   func readable(from offset: Int) -> Range<Int>? {
     for run in runs where run.upperBound > offset { return max(run.lowerBound, offset)..<run.upperBound }

@@ -1,9 +1,11 @@
 import Timekeeping
 
 extension Spool {
-  /// Everything handed out up to this position has been accepted. The cursor follows; segments go when it is synced.
-  package mutating func acknowledge(through position: SpoolPosition) -> [SpoolEffect] {
-    guard position > acknowledged.position else { return [] }
+  /// Everything that the lane handed out up to this position has been accepted. The cursor follows; segments go when it
+  /// is synced.
+  package mutating func acknowledge(through position: SpoolPosition, lane: SpoolLane = .oldest) -> [SpoolEffect] {
+    guard position > acknowledged.position, lane == .oldest || fresh != nil else { return [] }
+    let handedOut = self[lane].handedOut
     var done = 0
     while done < handedOut.count, handedOut[done].end <= position {
       let end = handedOut[done].end
@@ -15,8 +17,9 @@ extension Spool {
     }
     guard done > 0 else { return [] }
     let last = handedOut[done - 1]
-    handedOut.removeFirst(done)
-    acknowledge(last.end, last.sequence)
+    self[lane].handedOut.removeFirst(done)
+    if lane == .oldest { acknowledge(last.end, last.sequence) } else { fresh?.acknowledged = last }
+    joinLanes()
     // An idle segment that is a quarter full makes room when it is done.
     if let active = segments.last, active.number == last.end.segment, active.size <= last.end.offset,
       active.size > limits.segmentBytesUsed / 4
@@ -26,7 +29,7 @@ extension Spool {
     return advanceCursor()
   }
 
-  private mutating func acknowledge(_ position: SpoolPosition, _ sequence: UInt64) {
+  mutating func acknowledge(_ position: SpoolPosition, _ sequence: UInt64) {
     let boot = segmentIndex(position.segment).flatMap { segments[$0].boot }
     acknowledged = SpoolCursor(
       generation: 0, position: position, boot: boot ?? SpoolBoot(high: 0, low: 0), sequence: sequence)
@@ -118,12 +121,19 @@ extension Spool {
     segments[index].unacknowledged = 0
     segments[index].size = 0
     acknowledge(SpoolPosition(segment: segment.number, offset: segment.end), segment.lastSequence)
-    handedOut.removeAll { $0.end <= acknowledged.position }
-    readPosition = max(readPosition, acknowledged.position)
+    oldest.handedOut.removeAll { $0.end <= acknowledged.position }
+    oldest.position = max(oldest.position, acknowledged.position)
     if let reading, reading.segment <= segment.number {
       self.reading = nil
-      isSearchDue = false
+      self[reading.lane].isSearchDue = false
     }
+    if let part = fresh, part.start < acknowledged.position {
+      fresh?.start = acknowledged.position
+      fresh?.sequenceBefore = acknowledged.sequence
+      fresh?.lane.handedOut.removeAll { $0.end <= acknowledged.position }
+      if part.lane.position <= acknowledged.position { fresh = nil }
+    }
+    joinLanes()
     return SpoolDrop(
       boot: segment.boot, count: segment.unacknowledged, from: from, to: segment.lastSequence,
       effects: advanceCursor())

@@ -87,7 +87,7 @@ extension Spool {
       effects.append(setAside(name, &recovery))
     }
     phase = .ready
-    readPosition = acknowledged.position
+    oldest.position = acknowledged.position
     effects += trimKept(to: limits.keptBytesMax)
     recovery.report.segments = segments.count
     recovery.report.records = unacknowledgedCount

@@ -40,7 +40,7 @@ import Timekeeping
 //   sync         a sync follows within `syncDelay` of the first write that has none; `durable` when it ended; one at a
 //                time
 //   read         pieces of segments, through the page cache, checked again; position by position, never twice unless
-//                `rewind`
+//                `rewind`; while a long backlog is read, what is appended meanwhile may have a lane of its own
 //   acknowledge  the cursor moves; the slot is written and synced; only then are wholly acknowledged segments deleted,
 //                or kept a while for the next start to look back at: nothing depends on them, and they go first
 //
@@ -95,13 +95,10 @@ package struct Spool: Sendable {
   var cursorSynced = SpoolPosition(segment: 0, offset: 0)
   var cursorGeneration: UInt64 = 0
 
-  var readPosition = SpoolPosition(segment: 0, offset: 0)
+  var oldest = Lane(at: SpoolPosition(segment: 0, offset: 0))
+  var fresh: FreshPart?
   var reading: SpoolRead?
-  var isSearchDue = false
-  var readFailures = 0
   var readRetryAt: Instant?
-  /// Records handed out and not acknowledged, in order.
-  var handedOut: [HandedOut] = []
 
   /// `checksum` nil: by tables.
   package init(limits: SpoolLimits, boot: SpoolBoot, checksum: SpoolChecksum? = nil) {
@@ -158,11 +155,6 @@ package struct Spool: Sendable {
     var size: Int
   }
 
-  struct HandedOut {
-    var end: SpoolPosition
-    var sequence: UInt64
-  }
-
   // MARK: Standing
 
   /// Bytes of all segments.
@@ -173,13 +165,17 @@ package struct Spool: Sendable {
 
   /// The oldest of them. The number is exact unless numbers were skipped. The moment is up to a second early within the
   /// active segment, earlier in a sealed one, and that of the recovery for records of an earlier start.
-  package var oldestUnacknowledged: (sequence: UInt64, appendedAt: Moment)? {
+  package var oldestUnacknowledged: (boot: SpoolBoot?, sequence: UInt64, appendedAt: Moment)? {
     guard let segment = segments.first(where: { $0.unacknowledged > 0 }) else { return nil }
     let position = acknowledged.position
-    guard position.segment == segment.number else { return segment.origin(0) }
-    let origin = segment.origin(position.offset)
-    return (max(origin.sequence, acknowledged.sequence &+ 1), origin.appendedAt)
+    let isBegun = position.segment == segment.number
+    let origin = segment.origin(isBegun ? position.offset : 0)
+    let sequence = isBegun ? max(origin.sequence, acknowledged.sequence &+ 1) : origin.sequence
+    return (segment.boot, sequence, origin.appendedAt)
   }
+
+  /// Recovery has ended: records may be appended.
+  package var isReady: Bool { if case .ready = phase { true } else { false } }
 
   /// Whether an ordinary record of a kilobyte would be refused now, by the quota or because the disk fails.
   package var isFull: Bool { isFailing || storedBytes + 1024 > limits.bytesMax - limits.reserveUsed }

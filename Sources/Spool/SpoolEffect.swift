@@ -105,6 +105,7 @@ package struct SpoolRead: Hashable, Sendable {
   package var name: String
   package var offset: Int
   package var length: Int
+  package var lane: SpoolLane
   var segment: UInt64
   var isSearch: Bool
   var recordBytesMax: Int

@@ -8,15 +8,18 @@ import Timekeeping
 package struct HTTPSTarget: Hashable, Sendable {
   /// The name (or address) that the certificate must prove.
   package var name: String
-  /// Tried in order until one connects.
+  /// Tried in order until one connects. With a tunnel those of the proxy.
   package var endpoints: [Endpoint]
   /// SO_MARK of the socket.
   package var mark: UInt32?
+  /// How the proxy is asked for a connection to the server; nil: the server is connected to.
+  package var tunnel: HTTPTunnel?
 
-  package init(name: String, endpoints: [Endpoint], mark: UInt32? = nil) {
+  package init(name: String, endpoints: [Endpoint], mark: UInt32? = nil, tunnel: HTTPTunnel? = nil) {
     self.name = name
     self.endpoints = endpoints
     self.mark = mark
+    self.tunnel = tunnel
   }
 }
 
@@ -26,6 +29,8 @@ package enum HTTPSOutcome: Hashable, Sendable {
   case response(HTTPResponse)
   /// Not an octet of the request left: nothing connected, or the deadline passed before.
   case notConnected(reason: String)
+  /// Not an octet of the request left: no connection is kept, and none was to be made.
+  case unconnected
   /// Not an octet of the request left: the peer did not prove who it is, or speaks no TLS we accept.
   case tlsRefused(reason: String)
   /// A kept connection ended before any octet of an answer: most likely the server closed it as the request was on its
@@ -63,11 +68,13 @@ package final class HTTPSClient: Sendable {
   }
 
   /// Connects when there is no usable connection, sends `request` (the octets of one whole request with `method`), and
-  /// reads the answer. The connection is kept when both sides may. `deadline` bounds everything.
-  package func exchange(_ request: [UInt8], method: String, with target: HTTPSTarget, deadline: Instant) -> HTTPSOutcome
-  {
+  /// reads the answer. The connection is kept when both sides may. `deadline` bounds everything. Without `connects` only a
+  /// kept connection is used: `unconnected` when there is none.
+  package func exchange(
+    _ request: [UInt8], method: String, with target: HTTPSTarget, deadline: Instant, connects: Bool = true
+  ) -> HTTPSOutcome {
     kept.withLock { kept in
-      let outcome = self.exchange(request, method, target, deadline, &kept)
+      let outcome = self.exchange(request, method, target, deadline, connects, &kept)
       if kept == nil { current.withLock { $0 = nil } }
       return outcome
     }
@@ -87,7 +94,8 @@ package final class HTTPSClient: Sendable {
   }
 
   private func exchange(
-    _ request: [UInt8], _ method: String, _ target: HTTPSTarget, _ deadline: Instant, _ kept: inout Kept?
+    _ request: [UInt8], _ method: String, _ target: HTTPSTarget, _ deadline: Instant, _ connects: Bool,
+    _ kept: inout Kept?
   ) -> HTTPSOutcome {
     let now = SystemTime.instant()
     if let old = kept, !isUsable(old, for: target, at: now) {
@@ -96,6 +104,7 @@ package final class HTTPSClient: Sendable {
     }
     let isReused = kept != nil
     if kept == nil {
+      guard connects else { return .unconnected }
       switch connect(target, deadline) {
       case .success(let made): kept = made
       case .failure(let failure): return failure.outcome
@@ -113,8 +122,8 @@ package final class HTTPSClient: Sendable {
   }
 
   private func isUsable(_ old: Kept, for target: HTTPSTarget, at now: Instant) -> Bool {
-    old.target.name == target.name && old.target.mark == target.mark && target.endpoints.contains(old.endpoint)
-      && now - old.lastUsed < HTTPSClient.idleLimit && old.tls.isIdle()
+    old.target.name == target.name && old.target.mark == target.mark && old.target.tunnel == target.tunnel
+      && target.endpoints.contains(old.endpoint) && now - old.lastUsed < HTTPSClient.idleLimit && old.tls.isIdle()
   }
 
   private struct Unconnected: Error {
@@ -151,6 +160,9 @@ package final class HTTPSClient: Sendable {
       if let error = stream.connectError() { throw error }
     } catch {
       return refused(.notConnected(reason: error.description))
+    }
+    if let tunnel = target.tunnel, let refusal = tunnel.open(on: stream, limits: limits, deadline: deadline) {
+      return refused(.notConnected(reason: "proxy \(endpoint): \(refusal)"))
     }
     do throws(TLSStreamFault) {
       let tls = try TLSStream(client: context, serverName: target.name, on: stream)

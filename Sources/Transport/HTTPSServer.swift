@@ -8,6 +8,12 @@ package enum HTTPSReply: Sendable {
   case answer(HTTPResponse)
   /// These octets as they are, and then the connection ends.
   case octetsThenClose([UInt8])
+  /// These octets as they are; the connection goes on.
+  case octets([UInt8])
+  /// One octet after another, each after so long.
+  case drip([UInt8], TimeSpan)
+  /// Nothing, until the client leaves.
+  case silence
   /// The connection is reset.
   case reset
 }
@@ -119,6 +125,17 @@ package final class HTTPSServer: Sendable {
           if !request.keepsAlive { return true }
         case .octetsThenClose(let octets):
           try write(octets, tls)
+          return true
+        case .octets(let octets): try write(octets, tls)
+        case .drip(let octets, let span):
+          for octet in octets {
+            // A poll of nothing is the only sleep that is not counted anew after a signal.
+            _ = try? EventPoll().wait(timeout: span)
+            try write([octet], tls)
+          }
+        case .silence:
+          var octets: [UInt8] = []
+          while try tls.read(into: &octets, deadline: SystemTime.instant() + Self.patience) { octets = [] }
           return true
         case .reset:
           tls.stream.resetOnClose()

@@ -1,5 +1,6 @@
 import HTTPWire
 import JSONText
+import LinuxIO
 import Timekeeping
 import Transport
 
@@ -7,6 +8,8 @@ import Transport
 enum Authorization: Sendable {
   case none
   case bearer([UInt8])
+  /// The token stands in this file, which is read for each request.
+  case bearerFile(String)
   /// A shared access policy: its name, and its key as text (it is never base64-decoded).
   case sharedAccess(name: String, key: [UInt8])
 
@@ -18,12 +21,19 @@ enum Authorization: Sendable {
     }
     switch self {
     case .none: return
-    case .bearer(let token):
-      let scheme = Array("Bearer ".utf8)
-      guard line.starts(with: scheme), constantTimeEqual(Array(line.dropFirst(scheme.count)), token) else {
-        throw Refusal(401, "40103: another bearer token is expected")
-      }
+    case .bearer(let token): try checkBearer(line, token)
+    case .bearerFile(let path):
+      let token = (try? File.readWhole(path, limit: 64 << 10)) ?? []
+      try checkBearer(line, Array(token.reversed().drop { $0 <= 0x20 }.reversed()))
     case .sharedAccess(let name, let key): try checkSignature(line, request, name, key, now)
+    }
+  }
+
+  private func checkBearer(_ line: [UInt8], _ token: [UInt8]) throws(Refusal) {
+    let scheme = Array("Bearer ".utf8)
+    guard !token.isEmpty, line.starts(with: scheme), constantTimeEqual(Array(line.dropFirst(scheme.count)), token)
+    else {
+      throw Refusal(401, "40103: another bearer token is expected")
     }
   }
 

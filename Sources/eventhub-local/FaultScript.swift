@@ -16,6 +16,18 @@ enum Fault: Hashable, Sendable {
   case truncate
   /// Store, and answer with octets that are not HTTP.
   case garbage
+  /// Store, and send a second answer behind the first, which nobody asked for.
+  case extra
+  /// Store, and answer with 100 and then with 201.
+  case interim
+  /// Store, and answer 201 with an empty body in chunks.
+  case chunked
+  /// Store, and answer octet by octet, each after so long.
+  case drip(TimeSpan)
+  /// Store nothing, and never answer.
+  case hang
+  /// Store, and never answer.
+  case hangAfterStore
   /// Wait, then go on as if nothing were.
   case slow(TimeSpan)
   /// Store nothing, and answer 503 asking for that many seconds of patience.
@@ -24,7 +36,7 @@ enum Fault: Hashable, Sendable {
 
 /// Faults in the order in which requests meet them. Written as a comma-separated list, each with a count:
 ///
-///     503:3,401:1,reset-after-store:2,slow:200ms:5,retry-after:2s:1
+///     503:3,401:1,reset-after-store:2,slow:200ms:5,retry-after:2s:1,drip:5ms:1
 ///
 /// A control file holds such a list too; it is read at every request, and when its text changed, it replaces what is
 /// left.
@@ -78,6 +90,12 @@ final class FaultScript: Sendable {
     case ("reset-after-store", 1): return .resetAfterStore
     case ("truncate", 1): return .truncate
     case ("garbage", 1): return .garbage
+    case ("extra", 1): return .extra
+    case ("interim", 1): return .interim
+    case ("chunked", 1): return .chunked
+    case ("drip", 2): return timeSpan(parts[1]).map { .drip($0) }
+    case ("hang", 1): return .hang
+    case ("hang-after-store", 1): return .hangAfterStore
     case ("slow", 2): return timeSpan(parts[1]).map { .slow($0) }
     case ("retry-after", 2): return timeSpan(parts[1]).map { .retryAfter(Int($0.seconds)) }
     case (let status, 1): return Int(status).flatMap { (100...599).contains($0) ? .status($0) : nil }

@@ -10,14 +10,21 @@ final class Hub: Sendable {
   private let ledger: Ledger
   private let name: String?
   private let sizeLimit: Int
+  private let poison: [UInt8]?
+  private let throughput: ThroughputUnits?
 
-  /// `name` nil: any hub.
-  init(authorization: Authorization, faults: FaultScript, ledger: Ledger, name: String?, sizeLimit: Int) {
+  /// `name` nil: any hub. `poison`: a batch in which a body holds this text is refused with 400.
+  init(
+    authorization: Authorization, faults: FaultScript, ledger: Ledger, name: String?, sizeLimit: Int, poison: [UInt8]?,
+    throughput: ThroughputUnits?
+  ) {
     self.authorization = authorization
     self.faults = faults
     self.ledger = ledger
     self.name = name
     self.sizeLimit = sizeLimit
+    self.poison = poison
+    self.throughput = throughput
   }
 
   /// Blocks for a `slow` fault and for the ledger.
@@ -51,7 +58,15 @@ final class Hub: Sendable {
       throw Refusal(400, "Content-Type must be exactly \(EventBatch.contentType)")
     }
     guard !request.headers.contains("Content-Encoding") else { throw Refusal(400, "Content-Encoding is not taken") }
-    return try EventBatch.parse(request.body, limit: sizeLimit)
+    let texts = try EventBatch.parse(request.body, limit: sizeLimit)
+    if let poison, texts.contains(where: { $0.holds(poison) }) { throw Refusal(400, "a body holds the poison") }
+    if let throughput, !throughput.take(events: texts.count, octets: request.body.count, at: SystemTime.instant()) {
+      throw Refusal(
+        503,
+        "The request was terminated because the entity is being throttled. Error code : 50002. Please wait 4 seconds and try again."
+      )
+    }
+    return texts
   }
 
   private func store(_ texts: [[UInt8]]) throws(Refusal) -> HTTPResponse {
@@ -81,9 +96,21 @@ final class Hub: Sendable {
     case .garbage:
       _ = try store(texts)
       return .octetsThenClose(Array("\u{0}\u{1}this is not HTTP\r\n\r\n".utf8))
+    case .extra:
+      let answer = try store(texts).compose(keepsAlive: true)
+      return .octets(answer + answer)
+    case .interim:
+      return .octets(HTTPRequest.continueOctets + (try store(texts)).compose(keepsAlive: true))
+    case .chunked:
+      _ = try store(texts)
+      return .octets(Array("HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".utf8))
+    case .drip(let span): return .drip(try store(texts).compose(keepsAlive: true), span)
+    case .hang: return .silence
+    case .hangAfterStore:
+      _ = try store(texts)
+      return .silence
     case .slow(let span):
-      // A poll of nothing is the only sleep that is not counted anew after a signal.
-      _ = try? EventPoll().wait(timeout: span)
+      pause(span)
       return .answer(try store(texts))
     case .retryAfter(let seconds):
       var response = Refusal(503, "scripted").response
@@ -92,6 +119,17 @@ final class Hub: Sendable {
     }
   }
 }
+
+extension [UInt8] {
+  /// Whether the text stands in it.
+  fileprivate func holds(_ text: [UInt8]) -> Bool {
+    guard let first = text.first, count >= text.count else { return text.isEmpty }
+    return (0...(count - text.count)).contains { self[$0] == first && self[$0..<($0 + text.count)].elementsEqual(text) }
+  }
+}
+
+/// A poll of nothing is the only sleep that is not counted anew after a signal.
+func pause(_ span: TimeSpan) { _ = try? EventPoll().wait(timeout: span) }
 
 /// One line for people; a reader that does not read costs the line.
 func log(_ text: String) {

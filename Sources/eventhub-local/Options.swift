@@ -19,6 +19,9 @@ struct Options {
   var controlFile: String?
   /// The service's limit for a publication, single or batch, in the standard tier.
   var sizeLimit = 1 << 20
+  var poison: [UInt8]?
+  /// Events a second; nil: no limit.
+  var rateLimit: Int?
   var wantsHelp = false
 
   static let help = """
@@ -28,11 +31,14 @@ struct Options {
       --cert FILE --key FILE  its certificate chain and key, PEM
       --ledger FILE           accepted events, one a line as they came; FILE.index tells partition, sequence and time
       --hub NAME              accept this hub only
-      --bearer TOKEN | --sas NAME:KEY | --no-auth
+      --bearer TOKEN | --bearer-file FILE | --sas NAME:KEY | --no-auth
                               who may send; one of them must be given
       --max-body BYTES        largest batch (1048576)
+      --max-rate EVENTS       events a second, and as many KB; beyond it 503 with error 50002
+      --poison TEXT           refuse every batch in which a body holds this, with 400
       --fault LIST            what to do to the first requests, for instance 503:3,401:1,reset:1,reset-after-store:2,
-                              503:after-store:1,truncate:1,garbage:1,slow:200ms:5,retry-after:2s:1
+                              503:after-store:1,truncate:1,garbage:1,extra:1,interim:1,chunked:1,drip:5ms:1,hang:1,
+                              hang-after-store:1,slow:200ms:5,retry-after:2s:1
       --control FILE          such a list, read at every request; a new text replaces what is left
 
     """
@@ -53,6 +59,14 @@ struct Options {
       case "--hub": hub = try value(option, &rest)
       case "--fault": faults = try value(option, &rest)
       case "--control": controlFile = try value(option, &rest)
+      case "--poison": poison = Array(try value(option, &rest).utf8)
+      case "--max-rate":
+        let text = try value(option, &rest)
+        guard let rate = Int(text), (1...1_000_000).contains(rate) else {
+          throw UsageError("--max-rate \(text): 1 to 1000000")
+        }
+        rateLimit = rate
+      case "--bearer-file": try authorize(.bearerFile(try value(option, &rest)))
       case "--bearer": try authorize(.bearer(Array(try value(option, &rest).utf8)))
       case "--sas":
         let text = try value(option, &rest)
@@ -74,7 +88,9 @@ struct Options {
   }
 
   private mutating func authorize(_ authorization: Authorization) throws(UsageError) {
-    guard self.authorization == nil else { throw UsageError("--bearer, --sas and --no-auth exclude each other") }
+    guard self.authorization == nil else {
+      throw UsageError("--bearer, --bearer-file, --sas and --no-auth exclude each other")
+    }
     self.authorization = authorization
   }
 
@@ -87,6 +103,8 @@ struct Options {
     for (name, given) in [("--cert", certificateFile), ("--key", keyFile), ("--ledger", ledger)] where given.isEmpty {
       throw UsageError("\(name) is missing")
     }
-    guard authorization != nil else { throw UsageError("one of --bearer, --sas and --no-auth is missing") }
+    guard authorization != nil else {
+      throw UsageError("one of --bearer, --bearer-file, --sas and --no-auth is missing")
+    }
   }
 }

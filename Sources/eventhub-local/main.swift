@@ -4,6 +4,7 @@
 //   Hub            judges a request: credentials, path, version, content type, size, shape
 //   EventBatch     the batch's bodies, read more strictly than the service reads them
 //   Authorization  bearer token or shared access signature
+//   ThroughputUnits what is throttled
 //   FaultScript    what goes wrong, in order, before or after the store
 //   Ledger         what was accepted: the judge of every delivery test
 //
@@ -27,7 +28,8 @@ func runEventHub() -> Int32 {
     let hub = Hub(
       authorization: options.authorization ?? .none,
       faults: try FaultScript(options.faults, controlFile: options.controlFile),
-      ledger: try Ledger(options.ledger), name: options.hub, sizeLimit: options.sizeLimit)
+      ledger: try Ledger(options.ledger), name: options.hub, sizeLimit: options.sizeLimit,
+      poison: options.poison, throughput: options.rateLimit.map { ThroughputUnits(eventsPerSecond: $0) })
     let context = try TLSServerContext(certificateFile: options.certificateFile, keyFile: options.keyFile)
     let listener = try TCPListener(options.listen)
     // A batch over the limit must be read to be refused with its own status.

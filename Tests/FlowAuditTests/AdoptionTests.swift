@@ -18,7 +18,11 @@ private struct Past {
 
   init(reachesBack: Bool = true) {
     let at = reachesBack ? death : moment(1)
-    records.append(log.seal(.sidecarStop(reason: "any"), at: at.wall, using: &generator).bytes)
+    records.append(
+      log.seal(
+        .sidecarStop(SidecarStopDraft(reason: "any", unacknowledgedCount: 0, spoolBytes: 0)), at: at.wall,
+        using: &generator
+      ).bytes)
   }
 
   mutating func write(

@@ -54,7 +54,7 @@ private func sealEverything(_ context: RecordContext) throws -> [SealedRecord] {
     .ownerChange(OwnerChangeDraft(operation: .restore, old: nil, new: owner, source: "owner.json")),
     .ownerChange(OwnerChangeDraft(operation: .tokenVanished, old: owner, new: owner, source: "file")),
     .sidecarStart(SidecarStartDraft(previousBootID: "boot-0", previousLastSequence: 12, notices: ["one", "two"])),
-    .sidecarStop(reason: "SIGTERM"),
+    .sidecarStop(SidecarStopDraft(reason: "SIGTERM", unacknowledgedCount: 0, spoolBytes: 0)),
     .heartbeat(
       HeartbeatDraft(
         acknowledgedSequence: 3, oldestUnacknowledged: .seconds(1), spoolBytes: 10, droppedTotal: 0,
@@ -167,9 +167,13 @@ private func columns(of schema: String) -> [String: Column] {
   @Test func aNewContextIsInTheNextRecord() throws {
     var log = makeLog(unboundContext)
     var generator = SeededGenerator(seed: 2)
-    _ = log.seal(.sidecarStop(reason: "test"), at: epoch, using: &generator)
+    _ = log.seal(
+      .sidecarStop(SidecarStopDraft(reason: "test", unacknowledgedCount: 0, spoolBytes: 0)), at: epoch,
+      using: &generator)
     log.context = try boundContext()
-    let record = log.seal(.sidecarStop(reason: "test"), at: epoch, using: &generator)
+    let record = log.seal(
+      .sidecarStop(SidecarStopDraft(reason: "test", unacknowledgedCount: 0, spoolBytes: 0)), at: epoch,
+      using: &generator)
     let value = try JSONValue.parse(record.bytes)
     #expect(value["SbxOwnerState"]?.string == "bound" && value["SbxPolicyRevision"]?.string == "7")
   }
@@ -179,7 +183,11 @@ private func columns(of schema: String) -> [String: Column] {
     var generator = SeededGenerator(seed: 3)
     #expect(log.skip(0) == nil)
     #expect(log.skip(3) == 1...3)
-    #expect(log.seal(.sidecarStop(reason: "test"), at: epoch, using: &generator).sequence == 4)
+    #expect(
+      log.seal(
+        .sidecarStop(SidecarStopDraft(reason: "test", unacknowledgedCount: 0, spoolBytes: 0)), at: epoch,
+        using: &generator
+      ).sequence == 4)
   }
 
   @Test(arguments: [

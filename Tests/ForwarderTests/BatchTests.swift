@@ -84,9 +84,9 @@ import Timekeeping
 
   @Test func wantsUpToTwoBatches() {
     var rig = Rig(hub { $0.bodyMax = 1000 })
-    #expect(rig.forwarder.wants == 2000)
+    #expect(rig.forwarder.wants() == 2000)
     rig.offer(records(1...200))
-    #expect(rig.forwarder.wants == 0)
+    #expect(rig.forwarder.wants() == 0)
   }
 
   @Test func linesAreTheRecordsThemselves() {

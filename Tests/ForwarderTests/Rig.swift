@@ -22,7 +22,7 @@ struct Rig {
   }
 
   var acknowledgedThrough: Int? {
-    for case .acknowledge(let position, _) in actions.reversed() { return position.offset }
+    for case .acknowledge(let position, _, _) in actions.reversed() { return position.offset }
     return nil
   }
 

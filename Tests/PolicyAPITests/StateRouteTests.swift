@@ -116,13 +116,18 @@ import Timekeeping
         + "{\"verdict\":\"deny\",\"address\":\"192.0.2.9\",\"port\":22,\"protocol\":\"tcp\",\"reason\":\"DEFAULT_DENY\","
         + "\"rule\":\"default\",\"count\":7,\"ageSeconds\":1},{\"verdict\":\"deny\",\"name\":\"evil.test\",\"protocol\":\"dns\","
         + "\"reason\":\"RULE_DENY\",\"count\":1,\"ageSeconds\":2}]}\n")
-    let audit = AuditView(
+    var audit = AuditView(
       bootIdentifier: "b", sequence: 9, spoolRecords: 2, spoolBytes: 800, oldestUnacknowledged: nil,
       droppedRecords: 0, delivery: "delivering")
+    audit.retries = [("throttled", 3)]
+    audit.auditFile = AuditView.FileView(missingRecords: 7, error: "full")
+    audit.leaseLeft = .milliseconds(2_500)
     #expect(
       HTTPResponse.audit(audit).bodyText
         == "{\"bootId\":\"b\",\"sequence\":9,\"spoolRecords\":2,\"spoolBytes\":800,\"oldestUnacknowledgedSeconds\":null,"
-        + "\"droppedRecords\":0,\"delivery\":\"delivering\"}\n")
+        + "\"droppedRecords\":0,\"delivery\":\"delivering\",\"acknowledgedSequence\":null,\"quarantinedRecords\":0,"
+        + "\"batches\":0,\"batchBytes\":0,\"retries\":{\"throttled\":3},\"gate\":\"open\",\"leaseSecondsLeft\":2,"
+        + "\"overrideSecondsLeft\":null,\"auditFile\":{\"missingRecords\":7,\"error\":\"full\"}}\n")
   }
 
   @Test func mutatedBodiesNeverCrash() {

@@ -56,7 +56,7 @@ struct Writer {
     }
   }
 
-  mutating func stop() { add(.sidecarStop(reason: "signal")) }
+  mutating func stop() { add(.sidecarStop(SidecarStopDraft(reason: "signal", unacknowledgedCount: 0, spoolBytes: 0))) }
 }
 
 /// What the lines prove, with the lines that have to be seen again given again.

@@ -188,7 +188,7 @@ struct Scene {
     effects.compactMap { if case .respond(_, let response) = $0 { response.status } else { nil } }
   }
   var deliveries: [Delivery] {
-    effects.compactMap { if case .deliver(let delivery, _) = $0 { delivery } else { nil } }
+    effects.compactMap { if case .deliver(let delivery, _, _) = $0 { delivery } else { nil } }
   }
 }
 

@@ -74,6 +74,7 @@ package struct RunOptions: Hashable, Sendable {
   /// 0: the defaults.
   package var leasesMax = 0
   package var grace = TimeSpan.seconds(5)
+  package var hasSecondSink = false
 
   package enum Owner: Hashable, Sendable {
     case bound, unboundAndRequired, unboundAndOptional
@@ -92,6 +93,7 @@ package struct RunOptions: Hashable, Sendable {
     usesToken = generator.chance(300)
     leasesMax = generator.chance(200) ? generator.number(2...8) : 0
     grace = .seconds(Int64(generator.pick([0, 2, 10])))
+    hasSecondSink = generator.chance(300)
   }
 }
 

@@ -23,7 +23,7 @@ struct RecordBook {
   }
 
   private(set) var entries: [Key: Entry] = [:]
-  /// Ranges that `RecordsDropped` records name. They do not say of which boot.
+  /// Ranges that `RecordsDropped` records name, of their own boot or of the one they name.
   private(set) var dropped: [(boot: String, range: ClosedRange<UInt64>)] = []
   /// Names and addresses whose record is in the file, or on the disk: `name address`.
   private(set) var told: Set<String> = []
@@ -95,7 +95,7 @@ struct RecordBook {
       if let from = record.member("SbxDroppedFromSeq").flatMap({ UInt64($0) }),
         let to = record.member("SbxDroppedToSeq").flatMap({ UInt64($0) }), from <= to
       {
-        dropped.append((key.boot, from...to))
+        dropped.append((record.member("SbxDroppedBootId") ?? key.boot, from...to))
       }
     default: break
     }
@@ -144,13 +144,13 @@ struct RecordBook {
     entries[Key(boot: record.boot, sequence: sequence)]?.isDelivered = true
   }
 
-  func isDropped(_ sequence: UInt64) -> Bool { dropped.contains { $0.range.contains(sequence) } }
+  func isDropped(_ key: Key) -> Bool { dropped.contains { $0.boot == key.boot && $0.range.contains(key.sequence) } }
 
   /// After everything has come to rest.
   func problem(before limit: Instant) -> Violation? {
     for key in entries.keys.sorted() {
       guard let entry = entries[key], entry.at < limit, !entry.isDelivered, !entry.mayBeGone else { continue }
-      guard isDropped(key.sequence) else {
+      guard isDropped(key) else {
         return Violation(
           .noRecordIsLost, "record \(key), written at \(entry.at.nanoseconds / 1000) µs to \(entry.file), never arrived"
         )
@@ -173,7 +173,7 @@ struct RecordBook {
           return Violation(.chainHolds, "record \(key) is not linked to the one before")
         }
       } else if let lost = (lastSequence + 1..<key.sequence).first(where: {
-        !isDropped($0) && entries[Key(boot: key.boot, sequence: $0)] == nil
+        !isDropped(Key(boot: key.boot, sequence: $0)) && entries[Key(boot: key.boot, sequence: $0)] == nil
       }) {
         return Violation(.noRecordIsLost, "number \(lost) before \(key) was never written and is not reported")
       }

@@ -83,6 +83,8 @@ extension SimulatedWorld {
     case .requestReceived(let connection, let request):
       "> request \(connection) \(request.method) \(request.path) \(String(decoding: request.body, as: UTF8.self))"
     case .delivered(let id, let outcome): "> delivered \(id) \(outcome)"
+    case .deliveryUnconnected(let id): "> delivery \(id) unconnected"
+    case .copied(let id, let outcome): "> copied \(id) \(outcome)"
     case .kernelCommitted(let id, let outcome): "> committed \(id) \(outcome)"
     case .spoolWritten(let ticket, let outcome): "> written \(ticket.number) \(outcome)"
     case .spoolSynced(let ticket, let outcome): "> synced \(ticket.number) \(outcome)"
@@ -122,8 +124,9 @@ extension SimulatedWorld {
     case .spool(let effect): "< spool \(brief(effect))"
     case .readSpool(let read): "< read \(read.name) \(read.offset) \(read.length)"
     case .keep(let id, let file, let bytes): "< keep \(id) \(file) \(String(decoding: bytes, as: UTF8.self))"
-    case .deliver(let delivery, let endpoint):
-      "< deliver \(delivery.id) \(delivery.count) to \(endpoint.map { "\($0)" } ?? "file") \(fingerprint(delivery.body))"
+    case .deliver(let delivery, let endpoint, let connects):
+      "< deliver \(delivery.id) \(delivery.count) to \(endpoint.map { "\($0)" } ?? "file") \(connects) \(fingerprint(delivery.body))"
+    case .copy(let id, let lines): "< copy \(id) \(fingerprint(lines))"
     case .abandonDelivery(let id): "< abandon \(id)"
     case .fetchToken: "< token"
     case .forgetToken: "< forget token"

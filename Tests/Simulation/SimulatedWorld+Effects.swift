@@ -38,7 +38,12 @@ extension SimulatedWorld {
       ]
     case .keep(let id, let file, let bytes):
       submit(.keep(id, file, bytes, NaivePolicy(kept: bytes)))
-    case .deliver(let delivery, let endpoint): deliver(delivery, endpoint)
+    case .deliver(let delivery, let endpoint, let connects):
+      // A kept connection ends now and then, whatever the plan.
+      if !connects, endpoint != nil, hub.generator.chance(50) { return [.deliveryUnconnected(delivery.id)] }
+      deliver(delivery, endpoint)
+    case .copy(let id, _):
+      return [.copied(id, diskGenerator.chance(plan.writeFails) ? .failed(reason: "no space left on device") : .ok)]
     case .abandonDelivery: break
     case .fetchToken:
       return [hub.generator.chance(plan.hubUnauthorized) ? .tokenUnavailable(reason: "no route") : .tokenReady]

@@ -90,7 +90,8 @@ extension SimulatedWorld {
       api: PolicyAPISettings(token: Array(Self.apiToken.utf8)), spool: spool, forwarder: forwarder,
       hub: HubLocation(host: host, port: Universe.hubPort),
       audit: AuditSettings(
-        failsClosed: options.failsClosed, lease: options.auditLease, isStrict: options.isStrict), notices: [])
+        failsClosed: options.failsClosed, lease: options.auditLease, isStrict: options.isStrict,
+        hasSecondSink: options.hasSecondSink), notices: [])
   }
 
   /// The process is gone; its clients' connections with it. The rules stay.

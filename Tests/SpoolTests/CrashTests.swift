@@ -14,6 +14,18 @@ import Timekeeping
     #expect(life.storedCount > 100, "seed \(seed)")
   }
 
+  @Test func theLivesHaveTwoLanesNowAndThen() {
+    var separations = 0
+    var freshReads = 0
+    for seed in 1...20 as ClosedRange<UInt64> {
+      var life = Life(seed: seed, failures: false)
+      for _ in 0..<1500 { life.step() }
+      separations += life.separations
+      freshReads += life.freshReads
+    }
+    #expect(separations > 20 && freshReads > 100, "\(separations) separations, \(freshReads) reads of the second lane")
+  }
+
   @Test(arguments: 100...125 as ClosedRange<UInt64>)
   func promisesHoldThroughCrashesOnADiskThatFails(seed: UInt64) {
     var life = Life(seed: seed, failures: true)
@@ -68,13 +80,15 @@ private struct Life {
   var acknowledged: Set<Key> = []
   /// Acknowledged, and the cursor that says so is synced.
   var settled: Set<Key> = []
-  var handedOut: [(key: Key, record: StoredRecord)] = []
+  var handedOut: [SpoolLane: [(key: Key, record: StoredRecord)]] = [:]
   var seen: Set<Key> = []
   var cursorTargets: [(position: SpoolPosition, keys: Set<Key>)] = []
 
   var faults: [String] = []
   var trace: [Int] = []
   var storedCount = 0
+  var separations = 0
+  var freshReads = 0
   var forgets = false
 
   static let limits: SpoolLimits = {
@@ -100,12 +114,15 @@ private struct Life {
     case 30..<65: performNext()
     case 65..<80: read()
     case 80..<90: acknowledge()
-    case 90..<97: pass()
+    case 90..<94: pass()
+    case 94..<97:
+      let moment = now.instant - .milliseconds(Int64.random(in: 0..<2000, using: &generator))
+      if spool.separateFresh(after: moment) { separations += 1 }
     case 97: if Int.random(in: 0..<4, using: &generator) == 0 { crash(ofMachine: false) }
     case 98: if Int.random(in: 0..<4, using: &generator) == 0 { crash(ofMachine: true) }
     default:
       spool.rewind()
-      handedOut = []
+      handedOut = [:]
     }
   }
 
@@ -116,7 +133,7 @@ private struct Life {
       pass()
     }
     spool.rewind()
-    handedOut = []
+    handedOut = [:]
     for _ in 0..<2000 where spool.unacknowledgedCount > 0 {
       read()
       acknowledge(all: true)
@@ -196,7 +213,11 @@ private struct Life {
 
   private mutating func read() {
     let bytesMax = Int.random(in: 1..<5000, using: &generator)
-    guard let read = spool.nextRead(bytesMax: bytesMax) else { return }
+    let lane: SpoolLane = Bool.random(using: &generator) ? .fresh : .oldest
+    guard let read = spool.nextRead(bytesMax: bytesMax, lane: lane) ?? spool.nextRead(bytesMax: bytesMax) else {
+      return
+    }
+    if read.lane == .fresh { freshReads += 1 }
     let bytes = disk.files[read.name].map { Array($0.bytes.dropFirst(read.offset).prefix(read.length)) }
     let delivery = spool.delivered(read, bytes, at: now)
     take(delivery.effects)
@@ -210,22 +231,24 @@ private struct Life {
       let key = Key(boot: of, sequence: record.sequence)
       if settled.contains(key), !failures { faults.append("\(key) was acknowledged for good and came again") }
       seen.insert(key)
-      handedOut.append((key, record))
+      handedOut[read.lane, default: []].append((key, record))
     }
   }
 
   private mutating func acknowledge(all: Bool = false) {
-    guard !handedOut.isEmpty else { return }
-    let count = all ? handedOut.count : Int.random(in: 1...handedOut.count, using: &generator)
-    let keys = Set(handedOut.prefix(count).map(\.key))
-    let position = handedOut[count - 1].record.end
-    let effects = spool.acknowledge(through: position)
-    handedOut.removeFirst(count)
-    // After a rewind these are not handed out any more, and do not count.
-    guard spool.acknowledged.position == position else { return }
-    acknowledged.formUnion(keys)
-    cursorTargets.append((position, keys))
-    take(effects)
+    let lanes: [SpoolLane] = all ? [.oldest, .fresh] : [Bool.random(using: &generator) ? .fresh : .oldest]
+    for lane in lanes {
+      let handed = handedOut[lane] ?? []
+      guard !handed.isEmpty else { continue }
+      let count = all ? handed.count : Int.random(in: 1...handed.count, using: &generator)
+      let keys = Set(handed.prefix(count).map(\.key))
+      let position = handed[count - 1].record.end
+      let effects = spool.acknowledge(through: position, lane: lane)
+      handedOut[lane]?.removeFirst(count)
+      acknowledged.formUnion(keys)
+      cursorTargets.append((position, keys))
+      take(effects)
+    }
   }
 
   private mutating func pass() {
@@ -249,7 +272,7 @@ private struct Life {
     // Group by group, what is promised now: all that was stored, or all that was durable.
     if ofMachine { stored.formIntersection(durable) }
     tickets = [:]
-    handedOut = []
+    handedOut = [:]
     cursorTargets = []
     boot += 1
     sequence = 0

@@ -26,12 +26,15 @@ def prove(lines):
             if seen[record["SbxSeq"]] != line:
                 faults.append(f"boot {record['SbxBootId']}: two different records with sequence {record['SbxSeq']}")
         seen[record["SbxSeq"]] = line
+    # What a boot says is missing is its own, unless it names an earlier one.
+    missing = {}
     for boot, records in boots.items():
-        previous, expected, dropped = boot.encode(), 1, set()
         for line in records.values():
             record = json.loads(line)
-            if record["SbxRecordKind"] == "RecordsDropped":
-                dropped.update(range(record["SbxDroppedFromSeq"], record["SbxDroppedToSeq"] + 1))
+            if record["SbxRecordKind"] == "RecordsDropped" and "SbxDroppedFromSeq" in record:
+                missing.setdefault(record.get("SbxDroppedBootId", boot), set()).update(range(record["SbxDroppedFromSeq"], record["SbxDroppedToSeq"] + 1))
+    for boot, records in boots.items():
+        previous, expected, dropped = boot.encode(), 1, missing.get(boot, set())
         for sequence in sorted(records):
             while expected < sequence:
                 if expected not in dropped:
