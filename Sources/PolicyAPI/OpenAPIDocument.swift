@@ -289,6 +289,55 @@ let openAPIDocument = #"""
           }
         }
       },
+      "/audit/override": {
+        "put": {
+          "operationId": "overrideGate",
+          "summary": "Set the gate's conditions about evidence aside for a time, on the record",
+          "requestBody": {
+            "required": true,
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "seconds": {"type": "integer", "minimum": 1, "maximum": 86400},
+                    "reason": {"type": "string", "minLength": 1, "maxLength": 64, "description": "For the record."}
+                  },
+                  "required": ["seconds", "reason"],
+                  "additionalProperties": false
+                }
+              }
+            }
+          },
+          "responses": {
+            "200": {
+              "description": "In force and on the record.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/override"}}}
+            },
+            "400": {"$ref": "#/components/responses/Invalid"},
+            "401": {"$ref": "#/components/responses/Unauthorized"},
+            "403": {"$ref": "#/components/responses/Forbidden"},
+            "413": {"$ref": "#/components/responses/TooLarge"},
+            "500": {"$ref": "#/components/responses/Refused"},
+            "503": {"$ref": "#/components/responses/Busy"}
+          }
+        },
+        "delete": {
+          "operationId": "endOverride",
+          "summary": "Take the override back",
+          "responses": {
+            "200": {
+              "description": "None is in force.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/override"}}}
+            },
+            "400": {"$ref": "#/components/responses/Invalid"},
+            "401": {"$ref": "#/components/responses/Unauthorized"},
+            "403": {"$ref": "#/components/responses/Forbidden"},
+            "500": {"$ref": "#/components/responses/Refused"},
+            "503": {"$ref": "#/components/responses/Busy"}
+          }
+        }
+      },
       "/healthz": {
         "get": {
           "operationId": "health",
@@ -668,6 +717,14 @@ let openAPIDocument = #"""
             "droppedRecords",
             "delivery"
           ]
+        },
+        "override": {
+          "type": "object",
+          "properties": {
+            "status": {"type": "string", "const": "ok"},
+            "overriddenUntil": {"type": ["string", "null"], "format": "date-time"}
+          },
+          "required": ["status", "overriddenUntil"]
         },
         "readiness": {
           "type": "object",
