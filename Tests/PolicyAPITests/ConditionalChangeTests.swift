@@ -42,8 +42,9 @@ import Timekeeping
       namesAllowed: ["a.test"], namesDenied: ["b.test"],
       flowsCut: [
         FlowView(
-          name: "b.test", destination: .v4(IPv4Address(192, 0, 2, 1)), port: 443, transport: .tcp, bytesSent: 1,
-          bytesReceived: 2, rule: "allow b.test", age: .seconds(3))
+          session: "b-f1", name: "b.test", source: Endpoint(.v4(IPv4Address(10, 0, 0, 2)), 40_000),
+          destination: .v4(IPv4Address(192, 0, 2, 1)), port: 443, transport: .tcp, bytesSent: 1, bytesReceived: 2,
+          rule: "allow b.test", startedAt: WallTime(microseconds: 0), age: .seconds(3))
       ])
     let before = world.view
     let answer = world.text(request("PATCH", "/policy", Self.rules, query: [.init("dryRun", "true")]))
@@ -51,8 +52,10 @@ import Timekeeping
       answer == "200 {\"status\":\"ok\",\"mode\":\"enforcing\",\"enforcementMode\":\"dns+nft\",\"dryRun\":true,"
         + "\"defaultAction\":\"deny\",\"rulesAdded\":[{\"action\":\"allow\",\"target\":\"a.test\",\"ports\":[\"443/tcp\"],\"reason\":\"r\"}],"
         + "\"rulesRemoved\":[{\"action\":\"deny\",\"target\":\"a.test\"}],\"reordered\":false,"
-        + "\"namesAllowed\":[\"a.test\"],\"namesDenied\":[\"b.test\"],\"flowsCut\":[{\"name\":\"b.test\",\"address\":\"192.0.2.1\","
-        + "\"port\":443,\"protocol\":\"tcp\",\"bytesSent\":1,\"bytesReceived\":2,\"rule\":\"allow b.test\",\"ageSeconds\":3}]}\n"
+        + "\"namesAllowed\":[\"a.test\"],\"namesDenied\":[\"b.test\"],\"flowsCut\":[{\"session\":\"b-f1\",\"direction\":\"outbound\",\"verdict\":\"allow\",\"name\":\"b.test\","
+        + "\"names\":[],\"source\":\"10.0.0.2\",\"sourcePort\":40000,\"address\":\"192.0.2.1\",\"port\":443,\"protocol\":\"tcp\","
+        + "\"bytesSent\":1,\"bytesReceived\":2,\"packetsSent\":0,\"packetsReceived\":0,\"rule\":\"allow b.test\","
+        + "\"startedAt\":\"1970-01-01T00:00:00.000000Z\",\"ageSeconds\":3}]}\n"
     )
     #expect(world.view == before)
   }
