@@ -22,10 +22,11 @@ extension SidecarMachine {
   /// Why nothing is enforced yet; empty when it is.
   var unreadiness: [String] { phase == .starting ? ["the ruleset is not installed yet"] : [] }
 
-  /// Why the workload cannot go where its policy lets it; empty when it can.
+  /// Why the sidecar cannot do its work; empty when it can. A sandbox that nobody owns yet is not among the reasons: a warm pool hands out pods that are ready,
+  /// and the owner comes with the claim.
   var hindrances: [String] {
     var reasons = unreadiness + tamperReasons
-    if let closed = gate.reasonText { reasons.append(closed) }
+    if gate.closedBy != .ownerUnbound, let closed = gate.reasonText { reasons.append(closed) }
     if case .draining = phase { reasons.append("the sidecar is stopping") }
     return reasons
   }

@@ -77,9 +77,7 @@ class ObservingUnbound(LabCase):
         self.assertIn("hello", self.assertFetches("https://registry.example.test/"))
         self.arrived("DnsDenied", DnsQuery="registry.example.test", EventOriginalResultDetails="OWNER_UNBOUND", SbxEnforcement="observe")
         self.arrived("FlowDenied", DstIpAddr="198.51.100.10", EventOriginalResultDetails="OWNER_UNBOUND", SbxEnforcement="observe")
-        status, answer, _ = self.lab.api("GET", "/readyz", token=None)
-        self.assertEqual(status, 503)
-        self.assertIn("OWNER_UNBOUND", answer["reasons"][0])
+        self.assertEqual(self.lab.api("GET", "/readyz", token=None)[0], 200)
 
 
 class NeverByItself(LabCase):

@@ -7,12 +7,17 @@ from stage import API_TOKEN, ROOT, LabCase, allow, deny_all_but
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,ignored_auth"
 ROUTES = {
     "/policy": {"get", "post", "put", "patch", "delete"}, "/policy/explain": {"get"}, "/policy/suggested": {"get"}, "/owner": {"get", "put"},
-    "/flows": {"get"}, "/audit": {"get"}, "/healthz": {"get"}, "/readyz": {"get"}, "/metrics": {"get"}, "/openapi.json": {"get"},
+    "/flows": {"get"}, "/audit": {"get"}, "/audit/override": {"put", "delete"}, "/healthz": {"get"}, "/readyz": {"get"}, "/metrics": {"get"}, "/openapi.json": {"get"},
 }
 
 
 class Description(LabCase):
     policy = deny_all_but(allow("registry.example.test", "443/tcp", reason="ticket 42"), allow("198.51.100.50", expiresAt="2031-01-01T00:00:00Z"))
+
+    @classmethod
+    def prepare(cls):
+        # Beside the hub, so that the metrics of both are there.
+        cls.settings = {"SALLYPORT_AUDIT_FILE": str(cls.lab.folder / "copy.ndjson")}
 
     def document(self):
         status, document, headers = self.lab.api("GET", "/openapi.json", token=None)
