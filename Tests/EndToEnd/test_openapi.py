@@ -16,8 +16,8 @@ class Description(LabCase):
 
     @classmethod
     def prepare(cls):
-        # Beside the hub, so that the metrics of both are there.
-        cls.settings = {"SALLYPORT_AUDIT_FILE": str(cls.lab.folder / "copy.ndjson")}
+        # A file beside the hub and an audit lease, so that their metrics are there.
+        cls.settings = {"SALLYPORT_AUDIT_FILE": str(cls.lab.folder / "copy.ndjson"), "SALLYPORT_AUDIT_LEASE": "60s"}
 
     def document(self):
         status, document, headers = self.lab.api("GET", "/openapi.json", token=None)
