@@ -13,10 +13,13 @@ import COpenSSL
   package init(pem: [UInt8]) throws(CryptographyFault) {
     ERR_clear_error()
     defer { ERR_clear_error() }
-    guard let source = unsafe BIO_new_mem_buf(pem, Int32(clamping: pem.count)) else { throw .last("private key") }
-    defer { unsafe BIO_free(source) }
-    // A passphrase is never asked for: the callback gives none.
-    let made = unsafe PEM_read_bio_PrivateKey(source, nil, { _, _, _, _ in 0 }, nil)
+    // The BIO reads the octets where they are: they must stay there until it is freed.
+    let made = unsafe pem.withUnsafeBytes { octets -> OpaquePointer? in
+      guard let source = unsafe BIO_new_mem_buf(octets.baseAddress, Int32(clamping: octets.count)) else { return nil }
+      defer { unsafe BIO_free(source) }
+      // A passphrase is never asked for: the callback gives none.
+      return unsafe PEM_read_bio_PrivateKey(source, nil, { _, _, _, _ in 0 }, nil)
+    }
     guard let made = unsafe made else { throw .last("no private key in PEM without a passphrase") }
     guard let (numbers, algorithm) = unsafe numbersAndAlgorithm(of: made) else {
       unsafe EVP_PKEY_free(made)
