@@ -20,8 +20,10 @@ extension AuditLog {
       text.append(number: draft.session)
       text.append(0x22)
     }
-    text.append(FlowMember.direction, text: draft.attribution.verdict == .inbound ? "Inbound" : "Outbound")
-    appendTuple(draft.tuple)
+    text.append(
+      FlowMember.direction,
+      text: draft.attribution.verdict == .inbound || draft.origin == .uninvited ? "Inbound" : "Outbound")
+    appendTuple(draft.tuple, hasPorts: !draft.origin.isCounted)
     appendAttribution(draft.attribution)
     if let counters = draft.counters {
       text.append(FlowMember.sentBytes, number: counters.sentBytes)
@@ -42,7 +44,7 @@ extension AuditLog {
     return seal(kind)
   }
 
-  private mutating func appendTuple(_ tuple: FlowTuple) {
+  private mutating func appendTuple(_ tuple: FlowTuple, hasPorts: Bool) {
     text.append(Member.networkProtocol, text: protocolName(tuple.transport))
     text.append(Member.protocolVersion, text: tuple.destination.address.isIPv4 ? "IPv4" : "IPv6")
     text.append(Member.source)
@@ -53,6 +55,7 @@ extension AuditLog {
     text.append(address: tuple.source.address)
     text.append(FlowMember.destinationAddress)
     text.append(address: tuple.destination.address)
+    guard hasPorts else { return }
     switch tuple.transport {
     case .tcp, .udp, .sctp:
       text.append(Member.sourcePort, number: UInt64(tuple.source.port))

@@ -15,6 +15,9 @@ package struct DenialRollup: Sendable {
     var transport: TransportProtocol
     var reason: DenialReason
     var isTampering: Bool
+    var origin: FlowDraft.Origin
+    /// Who sent packets that a counter told of: they have no ports to tell them apart.
+    var source: IPAddress?
   }
 
   private struct Window: Sendable {
@@ -41,7 +44,8 @@ package struct DenialRollup: Sendable {
     deadlineReached(at: now, into: &actions)
     let key = Key(
       destination: draft.tuple.destination, transport: draft.tuple.transport, reason: reason,
-      isTampering: draft.attribution.isTampering)
+      isTampering: draft.attribution.isTampering, origin: draft.origin,
+      source: draft.origin.isCounted ? draft.tuple.source.address : nil)
     if let serial = serials[key] {
       windows.update(serial) { window in
         if window.count == 0 { window.startedAt = draft.startedAt }

@@ -21,7 +21,10 @@ package struct KeptPolicy: Hashable, Sendable {
   /// Its name in the state directory.
   package static let file = ChangeState.file
 
-  package var composed: [UInt8] {
+  package var composed: [UInt8] { composed(document.json()) }
+
+  /// `json`: the document's.
+  func composed(_ json: [UInt8]) -> [UInt8] {
     var writer = JSONWriter()
     writer.beginObject()
     if let podUID {
@@ -31,7 +34,7 @@ package struct KeptPolicy: Hashable, Sendable {
     writer.key("revision")
     writer.integer(revision)
     writer.key("policy")
-    document.write(into: &writer)
+    writer.raw(json)
     writer.endObject()
     return writer.bytes + [0x0a]
   }

@@ -75,5 +75,5 @@ extension SidecarMachine {
     if isFirst { proveNext(at: now, using: &generator) }
   }
 
-  private var attributor: FlowAttributor { FlowAttributor(firewall: firewall, gate: gate, policy: policyInForce) }
+  var attributor: FlowAttributor { FlowAttributor(firewall: firewall, gate: gate, policy: policyInForce) }
 }

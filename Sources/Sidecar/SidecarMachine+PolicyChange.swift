@@ -29,6 +29,8 @@ struct ChangeState: Sendable {
     var step: Step
     /// The kernel transaction that carries it; nil until it is taken.
     var transaction: UInt64?
+    /// What the new policy is on the record, once it was composed to be kept.
+    var version: PolicyChangeDraft.Version?
     var grantsEnded = 0
     var flowsCut = 0
     /// Why a change is undone; nil for a change.
@@ -42,6 +44,8 @@ struct ChangeState: Sendable {
   /// Flows that are deleted once the transaction about them is settled.
   var found: [ConntrackEvent] = []
   var nextKeep: UInt64 = 1
+  /// What the policy in force is on the record: composing and hashing it anew would take longer than the rest of a small change.
+  var version: PolicyChangeDraft.Version?
 
   /// The file in the state directory that holds the policy.
   static let file = "policy.json"
@@ -76,7 +80,7 @@ extension SidecarMachine {
     case .commit(let document):
       flushRollups(at: now, using: &generator)
       let old = policy
-      policy = RuleSet(document, always: old.always, revision: old.revision.number + 1)
+      policy = RuleSet(document, always: old.always, revision: old.revision.number + 1, after: old)
       firewall.replacePolicy(policy, at: now)
       change.underWay = ChangeState.UnderWay(request: asked, old: old, step: .kernel)
     }
@@ -171,10 +175,12 @@ extension SidecarMachine {
     let id = change.nextKeep
     change.nextKeep += 1
     underWay.step = .disk(id)
-    change.underWay = underWay
     let kept = KeptPolicy(
       podUID: settings.identity.podUID, revision: policy.revision.number, document: policy.document)
-    emit(.keep(id, file: ChangeState.file, bytes: kept.composed))
+    let json = policy.document.json()
+    emit(.keep(id, file: ChangeState.file, bytes: kept.composed(json)))
+    underWay.version = version(of: policy, json)
+    change.underWay = underWay
   }
 
   mutating func kept(
@@ -254,18 +260,22 @@ extension SidecarMachine {
     case .remove?: (kind, operation) = (.delete, "PolicyRemove")
     case nil: (kind, operation) = (.set, "PolicyRestore")
     }
+    let old = change.version?.revision == String(underWay.old.revision.number) ? change.version : nil
+    let new = underWay.version ?? version(of: policy, policy.document.json())
     record(
       .policyChange(
         PolicyChangeDraft(
-          change: kind, operation: operation, source: "api", old: version(of: underWay.old), new: version(of: policy),
+          change: kind, operation: operation, source: "api",
+          old: old ?? version(of: underWay.old, underWay.old.document.json()), new: new,
           refusal: refusal, flowsCut: underWay.flowsCut, grantsEnded: underWay.grantsEnded)), at: now,
       using: &generator)
+    if underWay.undoing != nil || refusal == nil { change.version = new }
   }
 
-  func version(of rules: RuleSet) -> PolicyChangeDraft.Version {
+  /// `json`: its document's.
+  func version(of rules: RuleSet, _ json: [UInt8]) -> PolicyChangeDraft.Version {
     PolicyChangeDraft.Version(
-      revision: String(rules.revision.number), hash: hexadecimal(hash(rules.document.json())),
-      ruleCount: rules.document.egress.count)
+      revision: String(rules.revision.number), hash: hexadecimal(hash(json)), ruleCount: rules.document.egress.count)
   }
 
   func view(of rules: RuleSet) -> PolicyView {

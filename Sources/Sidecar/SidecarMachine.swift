@@ -46,6 +46,7 @@ package struct SidecarMachine: Sendable {
   var proofs: ProofState
   var life = LifeState()
   var tamper = TamperState()
+  var counts = CountState()
 
   /// Nil where it was taken: moved out, since copying one counts a dozen references.
   private var effects: [SidecarEffect?] = []
@@ -106,6 +107,8 @@ package struct SidecarMachine: Sendable {
     case .conntrackFailed(let code):
       emit(.log(LogEntry(.error, "the kernel's flow events cannot be read", [("errno", String(code))])))
     case .flowsDumped(let events): reconcile(events, at: now, using: &generator)
+    case .countsRead(let counts): countsRead(counts, at: now, using: &generator)
+    case .countsRemoved: countsRemoved(at: now)
 
     case .cursorRead(let bytes): perform(spool.cursorRead(bytes, at: now), at: now, using: &generator)
     case .segmentRead(let name, let bytes):
@@ -153,8 +156,8 @@ package struct SidecarMachine: Sendable {
       var earliest: Instant?
       for deadline in [
         proxy.nextDeadline, firewall.nextDeadline, tracker.nextDeadline, queries.nextDeadline, spool.nextDeadline,
-        forwarder.nextDeadline, life.nextHeartbeat, policyDeadline, undoDeadline, gate.nextDeadline, drainDeadline,
-        tamper.nextDeadline,
+        forwarder.nextDeadline, life.nextHeartbeat, counts.nextReading, policyDeadline, undoDeadline, gate.nextDeadline,
+        drainDeadline, tamper.nextDeadline,
       ] {
         guard let deadline else { continue }
         earliest = earliest.map { min($0, deadline) } ?? deadline

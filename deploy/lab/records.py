@@ -30,7 +30,7 @@ def prove(lines):
         previous, expected, dropped = boot.encode(), 1, set()
         for line in records.values():
             record = json.loads(line)
-            if record["SbxRecordKind"] == "RecordsDropped":
+            if record["SbxRecordKind"] == "RecordsDropped" and "SbxDroppedFromSeq" in record:
                 dropped.update(range(record["SbxDroppedFromSeq"], record["SbxDroppedToSeq"] + 1))
         for sequence in sorted(records):
             while expected < sequence:
