@@ -20,6 +20,16 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
+/// libFuzzer brings a `main` of its own: built only by `Tests/Fuzz/run`.
+let fuzzing: [Target] =
+  Context.environment["SALLYPORT_FUZZ"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "Fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Main",
+      swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])])
+  ]
+
 let package = Package(
   name: "Sallyport",
   products: [
@@ -100,6 +110,13 @@ let package = Package(
         "OwnerIdentity", "PolicyAPI", "Sidecar", "Spool", "Timekeeping",
       ], path: "Tests/Simulation", swiftSettings: settings),
 
+    // What is fed to every parser of foreign octets, by the fuzzer (`Tests/Fuzz/run`) and by the tests. Never shipped.
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "Addressing", "Configuration", "DNSProxy", "DNSWire", "EgressPolicy", "HTTPWire", "JSONText", "Timekeeping",
+      ], path: "Tests/Fuzz/Targets", swiftSettings: settings),
+
     // Tests, in the same order.
     tests("AddressingTests", ["Addressing"]),
     tests("TimekeepingTests", ["Timekeeping"]),
@@ -135,5 +152,6 @@ let package = Package(
         "Netfilter", "CLinux", "LinuxIO", "Addressing", "DNSWire", "EgressPolicy", "Firewall", "FlowAudit",
         "Timekeeping",
       ]),
-  ]
+    tests("FuzzTests", ["FuzzTargets"]),
+  ] + fuzzing
 )

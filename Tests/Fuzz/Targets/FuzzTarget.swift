@@ -1,0 +1,25 @@
+// Fuzz targets: every parser of foreign octets, and machines that are fed by them, each as a function of octets that must return.
+//
+// A target traps when a property does not hold; whoever calls it finds crashes, hangs and leaks by himself. libFuzzer is one caller (`Tests/Fuzz/run`), the ordinary
+// tests are the other: they replay the corpora and every input that once failed.
+//
+// To add one: a file beside this with `extension FuzzTarget { static let NAME = … }`, its place in `all`, and a folder of a few inputs in `Tests/Fuzz/Corpus`.
+
+/// A function of octets that must not trap, hang or grow.
+package struct FuzzTarget: Sendable {
+  /// The name of its folder in `Corpus` and `Regressions`.
+  package let name: String
+  /// Longer inputs find nothing that shorter ones do not.
+  package let octetsMax: Int
+  package let run: @Sendable ([UInt8]) -> Void
+
+  package static let all: [FuzzTarget] = [
+    .dnsMessage, .dnsComposer, .dnsProxy, .jsonText, .policyDocument, .policyList, .httpRequest, .httpResponse,
+    .resolverFile, .settingsFile,
+  ]
+}
+
+/// Traps, with the words, when something does not hold.
+func require(_ condition: Bool, _ words: @autoclosure () -> String) {
+  if !condition { fatalError(words()) }
+}
