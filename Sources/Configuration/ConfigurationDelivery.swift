@@ -21,16 +21,25 @@ extension Configuration {
       try SettingParsing.text(given.value)
     }
     if hasHub, auditFile != nil { reader.notice("SALLYPORT_AUDIT_FILE has no effect: records go to the hub") }
+    readWorkloadIdentity(from: &reader)
     readCredential(from: &reader, hasHub: hasHub)
     hubScope = reader.readPath("SALLYPORT_EVENTHUB_SCOPE", default: hubScope)
     // The longest record when every octet of it needs an escape, with its envelope; a hub of the premium tier takes 1 MiB.
     hubBodyMax = reader.readSize(
       "SALLYPORT_EVENTHUB_MAX_BODY", default: hubBodyMax, in: ByteCount(66_560)...ByteCount(1_048_576))
     authorityFile = reader.readOptionalText("SALLYPORT_CA_FILE")
+  }
+
+  private mutating func readWorkloadIdentity(from reader: inout SettingReader) {
     workloadIdentity.clientID = reader.readOptionalText("AZURE_CLIENT_ID")
     workloadIdentity.tenantID = reader.readOptionalText("AZURE_TENANT_ID")
     workloadIdentity.federatedTokenFile = reader.readOptionalText("AZURE_FEDERATED_TOKEN_FILE")
-    workloadIdentity.authorityHost = reader.readOptionalText("AZURE_AUTHORITY_HOST")
+    workloadIdentity.authorityHost = reader.read(
+      "AZURE_AUTHORITY_HOST", default: "https://login.microsoftonline.com/", show: { $0 ?? "" }
+    ) { given throws(Refusal) in
+      _ = try SettingParsing.authority(given.value)
+      return given.value
+    }
   }
 
   private mutating func readCredential(from reader: inout SettingReader, hasHub: Bool) {
@@ -45,8 +54,16 @@ extension Configuration {
     switch way {
     case .workloadIdentity:
       hubCredential = .workloadIdentity
-      if hasHub {
-        reader.notice("SALLYPORT_EVENTHUB_AUTH=workload-identity has no effect yet: \(SettingTable.workloadIdentity)")
+      guard hasHub else { return }
+      let identity = workloadIdentity
+      if identity.clientID == nil { reader.refuse(missing("AZURE_CLIENT_ID")) }
+      if identity.tenantID == nil { reader.refuse(missing("AZURE_TENANT_ID")) }
+      if identity.federatedTokenFile == nil { reader.refuse(missing("AZURE_FEDERATED_TOKEN_FILE")) }
+      if let client = identity.clientID, let tenant = identity.tenantID, let file = identity.federatedTokenFile,
+        let authority = identity.authorityHost.flatMap({ try? SettingParsing.authority($0) })
+      {
+        federatedIdentity = FederatedIdentity(
+          clientID: client, tenantID: tenant, tokenFile: file, authority: authority)
       }
     case .sas:
       if name == nil { reader.refuse(missing("SALLYPORT_EVENTHUB_SAS_NAME")) }

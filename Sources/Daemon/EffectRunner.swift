@@ -22,6 +22,8 @@ final class EffectRunner {
   let storage: Storage
   let delivery: DeliveryWorker
   let ownerFiles: OwnerFiles
+  /// Nil without workload identity.
+  let tokens: TokenWorker?
   private var credentials: HubCredentials?
   private let log: Log
   private var logRate = LogRate()
@@ -39,7 +41,8 @@ final class EffectRunner {
 
   init(
     kernel: NftablesSocket, conntrack: ConntrackTable, names: DNSServer, upstreams: UpstreamSockets, api: APIServer,
-    storage: Storage, delivery: DeliveryWorker, ownerFiles: OwnerFiles, credentials: HubCredentials?,
+    storage: Storage, delivery: DeliveryWorker, ownerFiles: OwnerFiles, tokens: TokenWorker?,
+    credentials: HubCredentials?,
     attemptTimeout: TimeSpan, log: Log
   ) {
     self.kernel = kernel
@@ -50,9 +53,23 @@ final class EffectRunner {
     self.storage = storage
     self.delivery = delivery
     self.ownerFiles = ownerFiles
+    self.tokens = tokens
     self.credentials = credentials
     self.attemptTimeout = attemptTimeout
     self.log = log
+  }
+
+  /// The token goes no further than here.
+  func takeTokens(_ body: (SidecarEvent) -> Void) {
+    for result in tokens?.worker.takeOutputs() ?? [] {
+      switch result.answer {
+      case .token(let token, let lifetime):
+        credentials?.take(token)
+        body(.tokenExchanged(result.id, .issued(lifetime: lifetime)))
+      case .refused(let reason, let retryAfter):
+        body(.tokenExchanged(result.id, .failed(reason: reason, retryAfter: retryAfter)))
+      }
+    }
   }
 
   func perform(_ effect: SidecarEffect, at now: Moment, _ body: (SidecarEvent) -> Void) {
@@ -97,6 +114,8 @@ final class EffectRunner {
       } else {
         body(.tokenReady)
       }
+    case .exchangeToken(let id, let endpoint):
+      tokens?.submit(TokenWorker.Job(id: id, endpoint: endpoint, deadline: now.instant + TokenWorker.patience))
     case .forgetToken: credentials?.forget()
 
     case .checkSignature(let id, let check): body(.signatureChecked(id, ownerFiles.judge(check)))

@@ -42,6 +42,9 @@ struct EventLoop: ~Copyable {
     try poll.register(runner.storage.worker.wakeup.number, token: Token.storage.rawValue, interest: .read)
     try poll.register(runner.delivery.worker.wakeup.number, token: Token.delivery.rawValue, interest: .read)
     try poll.register(runner.ownerFiles.number, token: Token.ownerFiles.rawValue, interest: .read)
+    if let tokens = runner.tokens {
+      try poll.register(tokens.worker.wakeup.number, token: Token.tokenExchange.rawValue, interest: .read)
+    }
   }
 
   /// Until the machine says so; the reason when it could not go on.
@@ -135,6 +138,7 @@ struct EventLoop: ~Copyable {
         feed($0, at: now)
       }
     case .upstreamDatagrams(let number): runner.upstreams.receive(number) { feed($0, at: now) }
+    case .tokenExchange: runner.takeTokens { feed($0, at: now) }
     case .ownerFiles: runner.ownerFiles.read { feed($0, at: now) }
     }
   }

@@ -121,10 +121,16 @@ struct Startup {
     let ownerFiles = try required("SALLYPORT_OWNER_TOKEN_FILE") { () throws(Errno) in
       try OwnerFiles(configuration, log, at: SystemTime.instant())
     }
+    let tokens = try required("tokens") { () throws(Errno) in
+      try configuration.federatedIdentity.map { identity throws(Errno) in
+        try TokenWorker(
+          identity, scope: configuration.hubScope, authorityFile: configuration.authorityFile, mark: mark)
+      }
+    }
     let runner = EffectRunner(
       kernel: kernel, conntrack: conntrack, names: names,
       upstreams: UpstreamSockets(poll, mark: mark, authorityFile: configuration.authorityFile, log), api: api,
-      storage: storage, delivery: delivery, ownerFiles: ownerFiles,
+      storage: storage, delivery: delivery, ownerFiles: ownerFiles, tokens: tokens,
       credentials: configuration.hub.map { HubCredentials(configuration.hubCredential, $0) },
       attemptTimeout: settings.forwarder.attemptTimeout, log: log)
     try checkProfile(settings.firewall)
@@ -260,6 +266,7 @@ struct Startup {
       audit: AuditSettings(
         failsClosed: configuration.auditFail == .closed, lease: configuration.auditLease,
         isStrict: configuration.auditSync == .strict), notices: notices)
+    settings.authority = configuration.federatedIdentity.flatMap { location(of: $0.authority.host, $0.authority.port) }
     if let keys = configuration.ownerKeys, let podUID = configuration.podUID {
       settings.ownerKeys = keys
       settings.ownerProof = OwnerProof(
@@ -317,9 +324,12 @@ struct Startup {
   }
 
   private var hubLocation: HubLocation? {
-    guard let hub = configuration.hub else { return nil }
-    if let address = IPAddress(hub.host) { return HubLocation(host: .address(address), port: hub.port) }
-    return DomainName(hub.host).map { HubLocation(host: .name($0), port: hub.port) }
+    configuration.hub.flatMap { location(of: $0.host, $0.port) }
+  }
+
+  private func location(of host: String, _ port: UInt16) -> HubLocation? {
+    if let address = IPAddress(host) { return HubLocation(host: .address(address), port: port) }
+    return DomainName(host).map { HubLocation(host: .name($0), port: port) }
   }
 
   /// What the API changed in this pod wins over the settings (contract §3). A file that cannot be read is said and left alone; the settings' policy holds then.

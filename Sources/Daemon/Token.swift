@@ -16,6 +16,7 @@ enum Token: Hashable {
   case upstreamDatagrams(UInt64)
   /// The files that the owner's proof needs.
   case ownerFiles
+  case tokenExchange
 
   private var kind: (UInt64, UInt64) {
     switch self {
@@ -32,6 +33,7 @@ enum Token: Hashable {
     case .upstreamDatagrams(let number): (11, number)
     case .ruleset: (12, 0)
     case .ownerFiles: (13, 0)
+    case .tokenExchange: (14, 0)
     }
   }
 
@@ -54,6 +56,7 @@ enum Token: Hashable {
     case 11: self = .upstreamDatagrams(number)
     case 12: self = .ruleset
     case 13: self = .ownerFiles
+    case 14: self = .tokenExchange
     default: return nil
     }
   }

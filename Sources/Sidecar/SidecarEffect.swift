@@ -41,6 +41,9 @@ package enum SidecarEffect: Sendable {
   case abandonDelivery(UInt64)
   /// Then `tokenReady` or `tokenUnavailable`.
   case fetchToken
+  /// By workload identity: then `tokenExchanged`.
+  case exchangeToken(UInt64, at: Endpoint)
+  /// The token in use is not used again; one that is being exchanged is another.
   case forgetToken
 
   // The owner.

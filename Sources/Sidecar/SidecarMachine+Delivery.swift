@@ -70,8 +70,8 @@ extension SidecarMachine {
       switch wish {
       case .deliver(let batch): deliver(batch, at: now, using: &generator)
       case .abandon(let id): abandon(id)
-      case .needToken: emit(.fetchToken)
-      case .invalidateToken: emit(.forgetToken)
+      case .needToken: tokenNeeded(at: now, using: &generator)
+      case .invalidateToken: tokenInvalid(at: now)
       case .acknowledge(let position, _): acknowledge(position, at: now, using: &generator)
       case .quarantine(let record, let reason): quarantine(record, reason, at: now, using: &generator)
       }

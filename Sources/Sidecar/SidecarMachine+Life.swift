@@ -124,6 +124,7 @@ extension SidecarMachine {
     guard phase != .starting else { return }
     flushEvidence(at: now, using: &generator)
     releaseDelivery()
+    releaseExchange()
     pumpDelivery(at: now)
     endIfDrained(at: now)
   }
@@ -140,6 +141,7 @@ extension SidecarMachine {
     changeSettled(id, outcome, settlement, at: now, using: &generator)
     if case .refused(let refusal) = outcome {
       failWaitingDelivery(refusal.reason, at: now, using: &generator)
+      failWaitingExchange(refusal.reason, at: now)
       emit(.log(LogEntry(.error, "the kernel refused a transaction", [("reason", refusal.reason)])))
     }
     endTurn(at: now, using: &generator)
@@ -155,6 +157,7 @@ extension SidecarMachine {
     queries.deadlineReached(at: now.instant, into: &drafts)
     for draft in drafts { stage(audit.seal(draft, at: now.wall, using: &generator)) }
     perform(spool.deadlineReached(at: now), at: now, using: &generator)
+    tokenDeadlineReached(at: now, using: &generator)
     let before = forwarder.status
     perform(forwarder.deadlineReached(at: now, using: &generator), at: now, using: &generator)
     sayHowDeliveryFares(since: before)

@@ -25,9 +25,14 @@ extension SidecarMachine {
       case .reply(let reply):
         if let facts = reply.facts { record(facts, reply.isTCP ? .tcp : .udp, at: now, using: &generator) }
         evidence.replies.append(.reply(reply))
-      case .resolvedForDaemon(let token, let addresses, _): hubResolved(token, addresses, at: now, using: &generator)
+      case .resolvedForDaemon(let token, let addresses, _):
+        if !authorityResolved(token, addresses, at: now, using: &generator) {
+          hubResolved(token, addresses, at: now, using: &generator)
+        }
       case .daemonLookupFailed(let token, let reason):
-        hubLookupFailed(token, reason, at: now, using: &generator)
+        if !authorityLookupFailed(token, reason, at: now) {
+          hubLookupFailed(token, reason, at: now, using: &generator)
+        }
       }
     }
   }

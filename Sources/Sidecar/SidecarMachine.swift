@@ -42,6 +42,7 @@ package struct SidecarMachine: Sendable {
   var evidence = Evidence()
   var resolution = Resolution()
   var delivery = DeliveryState()
+  var token = TokenState()
   var change = ChangeState()
   var proofs: ProofState
   var life = LifeState()
@@ -126,6 +127,7 @@ package struct SidecarMachine: Sendable {
     case .delivered(let id, let outcome): delivered(id, outcome, at: now, using: &generator)
     case .tokenReady: perform(forwarder.tokenReady(at: now), at: now, using: &generator)
     case .tokenUnavailable(let reason): tokenUnavailable(reason)
+    case .tokenExchanged(let id, let outcome): tokenExchanged(id, outcome, at: now, using: &generator)
 
     case .signatureChecked(let id, let outcome): signatureChecked(id, outcome, at: now, using: &generator)
     case .ownerTokenRead(let contents): ownerTokenRead(contents, at: now, using: &generator)
@@ -153,7 +155,7 @@ package struct SidecarMachine: Sendable {
       var earliest: Instant?
       for deadline in [
         proxy.nextDeadline, firewall.nextDeadline, tracker.nextDeadline, queries.nextDeadline, spool.nextDeadline,
-        forwarder.nextDeadline, life.nextHeartbeat, policyDeadline, undoDeadline, gate.nextDeadline, drainDeadline,
+        forwarder.nextDeadline, token.schedule.nextDeadline, life.nextHeartbeat, policyDeadline, undoDeadline, gate.nextDeadline, drainDeadline,
         tamper.nextDeadline,
       ] {
         guard let deadline else { continue }

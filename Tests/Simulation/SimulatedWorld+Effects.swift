@@ -42,6 +42,8 @@ extension SimulatedWorld {
     case .abandonDelivery: break
     case .fetchToken:
       return [hub.generator.chance(plan.hubUnauthorized) ? .tokenUnavailable(reason: "no route") : .tokenReady]
+    // Of this world's tokens none is exchanged.
+    case .exchangeToken(let id, _): return [.tokenExchanged(id, .failed(reason: "nobody", retryAfter: nil))]
     case .forgetToken: break
     // No token is brought in this world.
     case .checkSignature(let id, _): return [.signatureChecked(id, .invalid)]
