@@ -29,8 +29,6 @@ package struct Configuration: Sendable {
   package var dnsListen: [Endpoint] = []
   /// `SALLYPORT_DNS_UPSTREAM`, else the nameservers of `/etc/resolv.conf`; never empty.
   package var dnsUpstreams: [UpstreamResolver] = []
-  /// Whether `dnsUpstreams` come from `/etc/resolv.conf` and follow its changes.
-  package var followsResolverFile = false
   /// `SALLYPORT_DNS_UPSTREAM_TIMEOUT`, 2 s, for each try.
   package var dnsUpstreamTimeout = TimeSpan.seconds(2)
   /// `SALLYPORT_DNS_CACHE`, on.

@@ -156,7 +156,6 @@ extension Configuration {
       "SALLYPORT_DNS_UPSTREAM", default: system.map { UpstreamResolver($0) },
       show: { $0.map(\.description).joined(separator: ",") }, detail: " (\(ResolverFile.path))"
     ) { given throws(Refusal) in try SettingParsing.upstreams(given.value) }
-    followsResolverFile = !isGiven
     dnsUpstreamTimeout = reader.read(
       "SALLYPORT_DNS_UPSTREAM_TIMEOUT", default: dnsUpstreamTimeout, show: \.description
     ) { given throws(Refusal) in
