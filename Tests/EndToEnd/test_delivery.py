@@ -130,7 +130,7 @@ class ToStandardOutput(LabCase):
         self.lab.lookup("files.example.test")
 
         def lines():
-            return [line.encode() for line in self.lab.log().splitlines() if line.startswith('{"SbxChain"')]
+            return [line.encode() for line in whole_lines(self.lab.folder / "sallyport.log") if line.startswith('{"SbxChain"')]
         wait_for("the query is shown", lambda: any(b"files.example.test" in line for line in lines()))
         self.assertEqual(prove(lines()), [])
 

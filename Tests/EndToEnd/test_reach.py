@@ -124,7 +124,7 @@ class ConfigurationFile(LabCase):
         wait_for("it enforces", lambda: self.assertIsNone(process.poll(), self.lab.log()) or self.lab.api("GET", "/healthz", timeout=1)[0] == 200)
         self.assertFetches("https://registry.example.test/")
         self.assertEqual(self.arrived("SidecarStart")[0]["SbxSandboxId"], "from-environment")
-        for line in self.lab.log().splitlines():
+        for line in whole_lines(self.lab.folder / "sallyport.log"):
             json.loads(line)
 
 

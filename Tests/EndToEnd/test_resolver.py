@@ -1,7 +1,7 @@
 """The proxy before resolvers that lie, lose and stall: acceptance cases T8, T9, T11 to T15, C6, G8, G12, G17."""
 import re, socket, struct, subprocess, threading, unittest
 
-from stage import LabCase, RESOLVER, allow, deny_all_but, run, wait_for
+from stage import LabCase, RESOLVER, allow, deny_all_but, run, wait_for, whole_lines
 from upstream import PORT, Scripted, encoded, framed, record, whole
 
 SECOND = "10.53.0.53:5302"
@@ -33,8 +33,7 @@ class ScriptedCase(RestartCase):
         """The records with these fields, once there is one."""
         import json
         def found():
-            lines = (self.lab.folder / "records.ndjson").read_text().splitlines()
-            records = [json.loads(line) for line in lines]
+            records = [json.loads(line) for line in whole_lines(self.lab.folder / "records.ndjson")]
             return [r for r in records if all(r.get(k) == v for k, v in fields.items())]
         return wait_for(f"a record with {fields}", found)
 

@@ -68,6 +68,11 @@ def wait_for(what, condition, timeout=10.0):
         time.sleep(0.02)
 
 
+def whole_lines(path):
+    """The lines of a text file that somebody may be appending to: what stands after the last line feed is not a line yet."""
+    return pathlib.Path(path).read_text().split("\n")[:-1]
+
+
 class Lab:
     def __init__(self, tag=None, zone=""):
         if os.getuid() != 0:
@@ -222,7 +227,7 @@ zone:
         index = pathlib.Path(f"{self.ledger}.index")
         if not index.exists():
             return []
-        places = [json.loads(line) for line in index.read_text().split("\n")[:-1]]
+        places = [json.loads(line) for line in whole_lines(index)]
         return [{**place, "body": json.loads(text)} for place, text in zip(places, self.record_bytes())]
 
     def records(self, kind=None, **fields):
