@@ -1,7 +1,7 @@
 """Delivery to the hub, and what happens when it does not go well (audit.md, "Spool and delivery")."""
 import collections, json, time, unittest
 
-from stage import HUB_BEARER, LabCase, allow, deny_all_but, prove, wait_for
+from stage import HUB_BEARER, LabCase, allow, deny_all_but, prove, wait_for, whole_lines
 
 
 class Delivery(LabCase):

@@ -1,7 +1,7 @@
 """What a workload reaches and what it does not (contract §3, C1)."""
 import unittest
 
-from stage import LabCase, allow, deny_all_but
+from stage import LabCase, allow, binary, deny_all_but, wait_for, whole_lines
 
 
 class Reach(LabCase):
@@ -115,7 +115,6 @@ class ConfigurationFile(LabCase):
 
     def test_run_takes_its_settings_from_the_file(self):
         import json
-        from stage import binary, wait_for
         env = self.lab.settings(deny_all_but(allow("registry.example.test")))
         path = self.lab.folder / "settings"
         path.write_text("".join(f"{k}={v}\n" for k, v in env.items() if k != "PATH" and k != "SALLYPORT_SANDBOX_ID"))

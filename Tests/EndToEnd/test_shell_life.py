@@ -1,7 +1,7 @@
 """The sidecar's start, its end, and what its surroundings do to it: privileges, state, hub, disk."""
 import contextlib, json, os, signal, socket, subprocess, threading, time, unittest
 
-from stage import HUB_BEARER, Flow, Lab, allow, binary, deny_all_but, prove, run, wait_for
+from stage import HUB_BEARER, Flow, Lab, allow, binary, deny_all_but, prove, run, wait_for, whole_lines
 from lab import HUB_ADDRESS
 from shell import ShellCase, inside
 
