@@ -1,9 +1,9 @@
 """`sallyport inject`: manifests by file, and the webhook as the API server calls it."""
 import base64, json, os, pathlib, random, ssl, subprocess, tempfile, unittest, urllib.request
 
-import yaml
+import jsonschema, yaml
 
-from stage import binary, run, wait_for
+from stage import ROOT, binary, run, wait_for
 
 IMAGE = "registry.example.com/sallyport@sha256:0123456789abcdef"
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "sandbox", "namespace": "ns"},
@@ -86,6 +86,32 @@ class Files(unittest.TestCase):
         result = inject(json.dumps(POD), settings="imgae: x\n")
         self.assertEqual(result.returncode, 2)
         self.assertIn("$.imgae: is not known", result.stderr)
+
+
+class Settings(unittest.TestCase):
+    """deploy/inject/settings.schema.json beside the reader, which both judge a document."""
+    NAMES = ("image", "imagePullPolicy", "sidecarUser", "workloadUser", "resources", "stateSize", "settings", "policyConfigMap", "alwaysConfigMap", "ownerKeysConfigMap",
+             "apiTokenSecret", "caConfigMap", "workloadIdentity", "runtimeClasses")
+    VALUES = (None, "", "x", "Always", 0, 1, 1.5, 4294967293, 4294967294, -1, True, [], ["a"], [1], {}, {"name": "a"}, {"name": "a", "key": "b"}, {"name": ""}, {"key": "b"}, {"name": 1},
+              {"name": "a", "other": 1}, {"clientId": "a", "tenantId": "b"}, {"clientId": "a"}, {"SALLYPORT_MODE": "observe"}, {"SALLYPORT_MODE": 1}, {"SALLYPORT_MODE": []},
+              {"SALLYPORT_RUN_AS": "1"}, {"PATH": "/"}, {"SALLYPORT_CA_FILE": "x"})
+
+    def test_the_schema_and_the_reader_agree(self):
+        schema = json.loads((ROOT / "deploy" / "inject" / "settings.schema.json").read_text())
+        jsonschema.Draft202012Validator.check_schema(schema)
+        judge = jsonschema.Draft202012Validator(schema)
+        self.assertEqual(set(schema["properties"]), set(self.NAMES))
+        documents = [{}, {"imgae": "x"}, {"image": "x", "other": 1}] + [{"image": "x", name: value} for name in self.NAMES for value in self.VALUES]
+        with tempfile.TemporaryDirectory() as folder:
+            pod, settings = pathlib.Path(folder) / "pod.json", pathlib.Path(folder) / "settings.json"
+            pod.write_text(json.dumps(POD))
+            for document in documents:
+                settings.write_text(json.dumps(document))
+                code = subprocess.run([binary("sallyport"), "inject", "--settings", settings, "--file", pod], capture_output=True, timeout=30).returncode
+                with self.subTest(document=document):
+                    # A list of runtime classes is good and refuses this pod.
+                    self.assertIn(code, (0, 1, 2))
+                    self.assertEqual(code == 2, not judge.is_valid(document))
 
 
 class Webhook(unittest.TestCase):
