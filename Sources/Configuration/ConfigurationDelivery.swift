@@ -97,7 +97,15 @@ extension Configuration {
     if let exempt = reader.raw("OPENSANDBOX_EGRESS_NAMESERVER_EXEMPT") {
       reader.refuse(exempt, "refused: the workload would ask these resolvers unfiltered and unrecorded")
     }
-    openSandbox.denyWebhook = reader.readSecret("OPENSANDBOX_EGRESS_DENY_WEBHOOK")
+    if let text = reader.readSecret("OPENSANDBOX_EGRESS_DENY_WEBHOOK") {
+      do throws(Refusal) {
+        openSandbox.denyWebhook = try SettingParsing.webhook(text.text)
+      } catch {
+        reader.refuse(
+          SettingProblem(
+            variable: "OPENSANDBOX_EGRESS_DENY_WEBHOOK", value: nil, reason: error.reason, source: "environment"))
+      }
+    }
     openSandbox.blocksDNSOverHTTPS = reader.read(
       "OPENSANDBOX_EGRESS_BLOCK_DOH_443", default: false, show: { String($0) }
     ) { given throws(Refusal) in

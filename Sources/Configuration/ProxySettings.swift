@@ -132,7 +132,7 @@ extension SettingParsing {
   }
 
   /// Nil for what is no UTF-8 or no whole escape.
-  private static func percentDecoded(_ text: Substring) -> String? {
+  static func percentDecoded(_ text: Substring) -> String? {
     var octets: [UInt8] = []
     var left = Array(text.utf8)[...]
     while let octet = left.popFirst() {

@@ -143,8 +143,9 @@ package enum SettingTable {
       "OPENSANDBOX_EGRESS_NAMESERVER_EXEMPT", .list, "",
       "resolvers the workload would ask unfiltered: refused"),
     Setting(
-      "OPENSANDBOX_EGRESS_DENY_WEBHOOK", .secret, "", "told of each denied name",
-      noEffectYet: "comes with the deny webhook; denials are in the audit records"),
+      "OPENSANDBOX_EGRESS_DENY_WEBHOOK", .secret, "",
+      "URL that is told of each denied name by POST; http or https, the latter proved by SALLYPORT_CA_FILE or the system's roots"
+    ),
     Setting(
       "OPENSANDBOX_EGRESS_BLOCK_DOH_443", .choice, "false",
       "denies port 443, TCP and UDP, of the addresses below, or of every address without them"),

@@ -142,8 +142,8 @@ package struct OpenSandboxSettings: Hashable, Sendable {
   package var isPresent = false
   /// `OPENSANDBOX_EGRESS_MODE` as its API shows it: `dns` or `dns+nft`; nil when not given.
   package var mode: String?
-  /// `OPENSANDBOX_EGRESS_DENY_WEBHOOK`. Secret, since such addresses carry tokens.
-  package var denyWebhook: Secret?
+  /// `OPENSANDBOX_EGRESS_DENY_WEBHOOK`.
+  package var denyWebhook: WebhookAddress?
   /// `OPENSANDBOX_EGRESS_BLOCK_DOH_443`.
   package var blocksDNSOverHTTPS = false
   /// `OPENSANDBOX_EGRESS_DOH_BLOCKLIST`.

@@ -25,6 +25,8 @@ final class EffectRunner {
   let ownerFiles: OwnerFiles
   /// Appends to the audit file beside the hub.
   let secondSink: SecondSinkWorker?
+  /// Tells the webhook of denied names.
+  let webhook: NoticeWorker?
   private var credentials: HubCredentials?
   private let log: Log
   private var logRate = LogRate()
@@ -43,7 +45,7 @@ final class EffectRunner {
   init(
     kernel: NftablesSocket, conntrack: ConntrackTable, names: DNSServer, upstreams: UpstreamSockets, api: APIServer,
     storage: Storage, delivery: DeliveryWorker, ownerFiles: OwnerFiles, secondSink: SecondSinkWorker?,
-    credentials: HubCredentials?, attemptTimeout: TimeSpan, log: Log
+    webhook: NoticeWorker?, credentials: HubCredentials?, attemptTimeout: TimeSpan, log: Log
   ) {
     self.kernel = kernel
     self.conntrack = conntrack
@@ -54,6 +56,7 @@ final class EffectRunner {
     self.delivery = delivery
     self.ownerFiles = ownerFiles
     self.secondSink = secondSink
+    self.webhook = webhook
     self.credentials = credentials
     self.attemptTimeout = attemptTimeout
     self.log = log
@@ -104,6 +107,7 @@ final class EffectRunner {
       }
     case .forgetToken: credentials?.forget()
     case .copy(let id, let lines): secondSink?.submit((id, lines))
+    case .notify(let id, let body, let endpoint): webhook?.submit((id, body, endpoint))
 
     case .checkSignature(let id, let check): body(.signatureChecked(id, ownerFiles.judge(check)))
 

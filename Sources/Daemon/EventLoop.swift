@@ -47,6 +47,9 @@ struct EventLoop: ~Copyable {
     try poll.register(files.worker.wakeup.number, token: Token.reading.rawValue, interest: .read)
     try poll.register(runner.delivery.worker.wakeup.number, token: Token.delivery.rawValue, interest: .read)
     try poll.register(runner.ownerFiles.number, token: Token.ownerFiles.rawValue, interest: .read)
+    if let webhook = runner.webhook {
+      try poll.register(webhook.wakeup.number, token: Token.notices.rawValue, interest: .read)
+    }
     if let sink = runner.secondSink {
       try poll.register(sink.wakeup.number, token: Token.secondSink.rawValue, interest: .read)
     }
@@ -134,6 +137,8 @@ struct EventLoop: ~Copyable {
       }
     case .secondSink:
       for (id, outcome) in runner.secondSink?.takeOutputs() ?? [] { feed(.copied(id, outcome), at: now) }
+    case .notices:
+      for (id, outcome) in runner.webhook?.takeOutputs() ?? [] { feed(.noticeSent(id, outcome), at: now) }
     case .files: files.changed(at: now.instant)
     case .reading: for reading in files.takeReadings() { feed(.policyRead(reading), at: now) }
     case .dnsDatagrams(let index): runner.names.receive(on: index) { feed(.queryReceived($0), at: now) }

@@ -133,10 +133,15 @@ struct Startup {
     let secondSink = try required("SALLYPORT_AUDIT_FILE") { () throws(Errno) in
       settings.audit.hasSecondSink ? try SecondSinkWorker(name: "audit-file") { ($0.id, file.copy($0.lines)) } : nil
     }
+    let webhook = try required("OPENSANDBOX_EGRESS_DENY_WEBHOOK") { () throws(Errno) in
+      try configuration.openSandbox.denyWebhook.map { address throws(Errno) in
+        try DenialWebhook(address, authorityFile: configuration.authorityFile, mark: mark).worker()
+      }
+    }
     let runner = EffectRunner(
       kernel: kernel, conntrack: conntrack, names: names,
       upstreams: UpstreamSockets(poll, mark: mark, authorityFile: configuration.authorityFile, log), api: api,
-      storage: storage, delivery: delivery, ownerFiles: ownerFiles, secondSink: secondSink,
+      storage: storage, delivery: delivery, ownerFiles: ownerFiles, secondSink: secondSink, webhook: webhook,
       credentials: configuration.hub.map { HubCredentials(configuration.hubCredential, $0) },
       attemptTimeout: settings.forwarder.attemptTimeout, log: log)
     try checkProfile(settings.firewall)
@@ -285,6 +290,7 @@ struct Startup {
         failsClosed: configuration.auditFail == .closed, lease: configuration.auditLease,
         isStrict: configuration.auditSync == .strict,
         hasSecondSink: configuration.hub != nil && configuration.auditFile != nil), notices: notices)
+    settings.webhook = configuration.openSandbox.denyWebhook.flatMap { Self.location(of: $0.host, port: $0.port) }
     if let keys = configuration.ownerKeys, let podUID = configuration.podUID {
       settings.ownerKeys = keys
       settings.ownerProof = OwnerProof(
@@ -346,6 +352,10 @@ struct Startup {
   private var hubLocation: HubLocation? {
     guard let hub = configuration.hub else { return nil }
     let (host, port) = hubProxy.map { ($0.host, $0.port) } ?? (hub.host, hub.port)
+    return Self.location(of: host, port: port)
+  }
+
+  private static func location(of host: String, port: UInt16) -> HubLocation? {
     if let address = IPAddress(host) { return HubLocation(host: .address(address), port: port) }
     return DomainName(host).map { HubLocation(host: .name($0), port: port) }
   }

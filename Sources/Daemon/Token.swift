@@ -10,6 +10,8 @@ enum Token: Hashable {
   /// A watched file was read.
   case reading
   case secondSink
+  /// The webhook was told, or not.
+  case notices
   case dnsDatagrams(Int)
   case dnsListener(Int)
   case apiListener(Int)
@@ -40,6 +42,7 @@ enum Token: Hashable {
     case .files: (14, 0)
     case .reading: (15, 0)
     case .secondSink: (16, 0)
+    case .notices: (17, 0)
     }
   }
 
@@ -65,6 +68,7 @@ enum Token: Hashable {
     case 14: self = .files
     case 15: self = .reading
     case 16: self = .secondSink
+    case 17: self = .notices
     default: return nil
     }
   }

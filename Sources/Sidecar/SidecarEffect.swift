@@ -46,6 +46,9 @@ package enum SidecarEffect: Sendable {
   /// Append these lines to the audit file beside the hub; then `copied`. Whole or not at all.
   case copy(UInt64, [UInt8])
 
+  /// Tell the webhook, at this address; then `noticeSent`.
+  case notify(UInt64, [UInt8], to: Endpoint)
+
   // The owner.
   /// Then `signatureChecked`.
   case checkSignature(UInt64, SignatureCheck)

@@ -69,6 +69,9 @@ package enum SidecarEvent: Sendable {
   case tokenReady
   case tokenUnavailable(reason: String)
 
+  /// Outcome of `notify`.
+  case noticeSent(UInt64, NoticeOutcome)
+
   // The owner.
   /// Outcome of `checkSignature`.
   case signatureChecked(UInt64, SignatureCheck.Outcome)

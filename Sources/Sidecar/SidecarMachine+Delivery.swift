@@ -176,7 +176,7 @@ extension SidecarMachine {
       emit(.log(LogEntry(.error, "too many addresses of the hub; the daemon may not reach one more")))
       return
     }
-    if let former = delivery.former, former != endpoint {
+    if let former = delivery.former, former != endpoint, former != notices.endpoint {
       _ = firewall.permitOwn(former, [.tcp], for: DeliveryState.formerSpan, at: now)
     }
     delivery.former = endpoint

@@ -112,6 +112,7 @@ extension SidecarMachine {
   mutating func endTurn(at now: Moment, using generator: inout some RandomNumberGenerator) {
     guard phase != .ended else { return }
     drainProxy(at: now, using: &generator)
+    if beginNotice(at: now, using: &generator) { drainProxy(at: now, using: &generator) }
     if !resolution.isCommitting {
       let staged = firewall.takeTransaction()
       changeLeft(with: staged, at: now, using: &generator)
@@ -127,6 +128,7 @@ extension SidecarMachine {
     guard phase != .starting else { return }
     flushEvidence(at: now, using: &generator)
     releaseDelivery()
+    releaseNotice()
     pumpDelivery(at: now)
     pumpSecondSink()
     endIfDrained(at: now, using: &generator)
@@ -144,6 +146,7 @@ extension SidecarMachine {
     changeSettled(id, outcome, settlement, at: now, using: &generator)
     if case .refused(let refusal) = outcome {
       failWaitingDelivery(refusal.reason, at: now, using: &generator)
+      failWaitingNotice(refusal.reason, at: now)
       emit(.log(LogEntry(.error, "the kernel refused a transaction", [("reason", refusal.reason)])))
     }
     endTurn(at: now, using: &generator)

@@ -81,6 +81,10 @@ extension SidecarMachine {
     text.counter(
       "log_skipped_total", "Allowed queries and flows that log_skip.always keeps from records.",
       evidence.skippedQueries + evidence.skippedFlows)
+    text.counter("deny_webhook_sent_total", "Denied names that the webhook was told.", notices.sent)
+    text.counter(
+      "deny_webhook_dropped_total", "Denied names that the webhook was not told: it refused them, failed or was too slow.",
+      notices.dropped)
     text.counter("policy_file_refused_total", "Readings of watched files that were refused.", files.refused)
     text.gauge(
       "policy_file_bad", "1 while the policy file or a list is bad and an older one holds.",

@@ -25,9 +25,18 @@ extension SidecarMachine {
       case .reply(let reply):
         if let facts = reply.facts { record(facts, reply.isTCP ? .tcp : .udp, at: now, using: &generator) }
         evidence.replies.append(.reply(reply))
-      case .resolvedForDaemon(let token, let addresses, _): hubResolved(token, addresses, at: now, using: &generator)
+      case .resolvedForDaemon(let token, let addresses, _):
+        if token == notices.lookup {
+          webhookResolved(addresses, at: now, using: &generator)
+        } else {
+          hubResolved(token, addresses, at: now, using: &generator)
+        }
       case .daemonLookupFailed(let token, let reason):
-        hubLookupFailed(token, reason, at: now, using: &generator)
+        if token == notices.lookup {
+          noticeFailed(reason, at: now)
+        } else {
+          hubLookupFailed(token, reason, at: now, using: &generator)
+        }
       }
     }
   }
@@ -118,6 +127,7 @@ extension SidecarMachine {
     }
     guard isNew else { return }
     recentDenials.observe(draft, at: now)
+    if !facts.isAllowed { tell(of: facts, at: now) }
     seen.see(facts.name, exists: facts.resolver == nil || facts.responseCode != .nameError)
     stage(audit.seal(draft, at: now.wall, using: &generator))
   }

@@ -46,6 +46,7 @@ package struct SidecarMachine: Sendable {
   var secondSink = SecondSink()
   var resolution = Resolution()
   var delivery = DeliveryState()
+  var notices = DenialNotices()
   var change = ChangeState()
   var proofs: ProofState
   var life = LifeState()
@@ -133,6 +134,7 @@ package struct SidecarMachine: Sendable {
     case .delivered(let id, let outcome): delivered(id, outcome, at: now, using: &generator)
     case .deliveryUnconnected(let id): deliveryUnconnected(id, at: now, using: &generator)
     case .copied(let id, let outcome): copied(id, outcome)
+    case .noticeSent(let id, let outcome): noticeSent(id, outcome, at: now)
     case .tokenReady: perform(forwarder.tokenReady(at: now), at: now, using: &generator)
     case .tokenUnavailable(let reason): tokenUnavailable(reason)
 
@@ -163,7 +165,7 @@ package struct SidecarMachine: Sendable {
       for deadline in [
         proxy.nextDeadline, firewall.nextDeadline, tracker.nextDeadline, queries.nextDeadline, spool.nextDeadline,
         forwarder.nextDeadline, life.nextHeartbeat, policyDeadline, undoDeadline, gate.nextDeadline, drainDeadline,
-        tamper.nextDeadline,
+        tamper.nextDeadline, notices.nextDeadline,
       ] {
         guard let deadline else { continue }
         earliest = earliest.map { min($0, deadline) } ?? deadline

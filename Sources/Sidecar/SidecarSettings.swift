@@ -37,6 +37,8 @@ package struct SidecarSettings: Sendable {
   package var forwarder: ForwarderSettings
   /// Where the hub is; nil when records go to a file.
   package var hub: HubLocation?
+  /// The webhook that is told of denied names; nil: none is.
+  package var webhook: HubLocation?
   package var audit: AuditSettings
   /// What was configured without effect, or degrades enforcement: said in `SidecarStart`.
   package var notices: [String]
@@ -90,7 +92,7 @@ extension SidecarSettings {
   var pulse: TimeSpan { audit.lease.map { min(Self.heartbeatInterval, $0 / 3) } ?? Self.heartbeatInterval }
 }
 
-/// Where connections for batches go: to the hub, or to the proxy that leads to it.
+/// Where the daemon's own connections go: to the hub, to the proxy that leads to it, to the webhook.
 package struct HubLocation: Hashable, Sendable {
   package enum Host: Hashable, Sendable {
     /// Resolved by our own proxy's upstreams, again for each connection.

@@ -4,6 +4,7 @@ import HTTPWire
 import JSONText
 import LinuxIO
 import Timekeeping
+import Transport
 
 /// Why the control API could not be read.
 struct APIFailure: Error, CustomStringConvertible {
@@ -41,32 +42,13 @@ struct APIReader {
     var headers: HeaderFields = ["Accept": "application/json", "Connection": "close"]
     if let token { headers.append("Authorization", "Bearer \(token)") }
     let request = composeRequest(method: "GET", target: path, host: endpoint.description, headers: headers, body: [])
-    do throws(Errno) {
-      let stream = try TCPStream.connecting(to: endpoint)
-      guard try stream.waitUntil(.write, deadline: deadline) else { throw Errno.timedOut }
-      if let error = stream.connectError() { throw error }
-      var sent = 0
-      while sent < request.count {
-        guard try stream.waitUntil(.write, deadline: deadline) else { throw Errno.timedOut }
-        sent += try stream.write(request, from: sent) ?? 0
-      }
-      var parser = ResponseParser(to: "GET", limits: Self.limits)
-      while true {
-        switch parser.next() {
-        case .response(let response, _): return response
-        case .fault(let reason): return HTTPResponse.text(599, reason)
-        case .needMore: break
-        }
-        guard try stream.waitUntil(.read, deadline: deadline) else { throw Errno.timedOut }
-        var octets: [UInt8] = []
-        switch try stream.read(into: &octets) {
-        case .octets: parser.receive(octets)
-        case .end: parser.connectionClosed()
-        case .wouldBlock: break
-        }
-      }
-    } catch {
-      throw APIFailure(description: "\(endpoint): \(error.text)")
+    let outcome = PlainHTTP.exchange(
+      request, method: "GET", with: endpoint, limits: Self.limits, deadline: deadline)
+    switch outcome {
+    case .response(let response): return response
+    case .unconnected: throw APIFailure(description: "\(endpoint): not connected")
+    case .notConnected(let reason), .tlsRefused(let reason), .droppedOnReuse(let reason), .ambiguous(let reason):
+      throw APIFailure(description: reason)
     }
   }
 }

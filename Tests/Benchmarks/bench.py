@@ -495,7 +495,7 @@ def main():
             for index in range(options.rounds):
                 print(f"round {index + 1} of {options.rounds}, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
                 bench.dns_round(rows)
-                for part in ("memory", "start", "rules", "owner", "commit"):
+                for part in ("memory", "start", "rules", "policy", "owner", "commit"):
                     if part in rows:
                         getattr(bench, f"{part}_round")()
     except KeyboardInterrupt:

@@ -122,7 +122,7 @@ private func problems(_ environment: [String: String], file: String? = nil) -> [
   }
 
   @Test func aSecretIsNeverShown() throws {
-    let secret = "s3cr3t-value"
+    let secret = "https://s3cr3t-value"
     let names = ["SALLYPORT_API_TOKEN", "SALLYPORT_EVENTHUB_SAS_KEY", "OPENSANDBOX_EGRESS_DENY_WEBHOOK"]
     let good = try parse(Dictionary(uniqueKeysWithValues: names.map { ($0, secret) })).get()
     #expect(!good.printed().contains(secret) && !"\(good)".contains(secret) && !good.notices.joined().contains(secret))
@@ -185,11 +185,33 @@ private func problems(_ environment: [String: String], file: String? = nil) -> [
     #expect(try parse(["OPENSANDBOX_EGRESS_RULES": "{}", "SALLYPORT_OWNER": ownerText]).get().isOwnerRequired)
   }
 
-  @Test(arguments: [
-    ("SALLYPORT_EVENTHUB_URL", "https://ns/hub"), ("OPENSANDBOX_EGRESS_DENY_WEBHOOK", "https://h/x"),
-  ])
+  @Test(arguments: [("SALLYPORT_EVENTHUB_URL", "https://ns/hub")])
   func whatHasNoEffectYetIsSaid(_ name: String, _ value: String) throws {
     #expect(try parse([name: value]).get().notices.contains { $0.contains("no effect yet") })
+  }
+
+  @Test(
+    arguments: [
+      ("http://hook.example", false, "hook.example", 80, "/", nil),
+      ("https://hook.example:8443/a/b?t=1&u", true, "hook.example", 8443, "/a/b?t=1&u", nil),
+      ("HTTPS://10.0.0.1?t=1", true, "10.0.0.1", 443, "/?t=1", nil),
+      ("https://me:p%40ss:word@[2001:db8::1]:8443/x@y", true, "2001:db8::1", 8443, "/x@y", "me:p@ss:word"),
+    ] as [(String, Bool, String, UInt16, String, String?)])
+  func aWebhooksAddressIsRead(
+    _ text: String, _ isTLS: Bool, _ host: String, _ port: UInt16, _ target: String, _ credential: String?
+  ) throws {
+    let address = try #require(try parse(["OPENSANDBOX_EGRESS_DENY_WEBHOOK": text]).get().openSandbox.denyWebhook)
+    #expect(address.isTLS == isTLS && address.host == host && address.port == port)
+    #expect(address.target.text == target && address.credential?.text == credential)
+  }
+
+  @Test(arguments: [
+    "hook.example", "ftp://hook.example", "https://", "https:///x", "https://a b/", "https://hook.example:0/",
+    "https://hook.example:99999", "https://ho_ok.example/", "http://u:%zz@hook.example/", "https://hook.example/#x",
+  ])
+  func aWebhooksAddressThatLeadsNowhereIsRefused(_ text: String) throws {
+    let problem = try #require(problems(["OPENSANDBOX_EGRESS_DENY_WEBHOOK": text]).first)
+    #expect(problem.variable == "OPENSANDBOX_EGRESS_DENY_WEBHOOK" && !problem.description.contains("hook.example"))
   }
 
   @Test func theProofOfAnOwnerIsReadAtTheStart() throws {

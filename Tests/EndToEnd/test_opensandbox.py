@@ -1,8 +1,9 @@
 """A drop-in for OpenSandbox's egress sidecar: its API row by row, its own SDK, its environment."""
-import json, textwrap, unittest
+import json, sys, textwrap, unittest
 
 import packages
-from stage import API_TOKEN, LabCase, allow, deny_all_but, wait_for
+from stage import API_TOKEN, LabCase, allow, deny_all_but, wait_for, whole_lines
+from lab import HUB_NAME
 
 TEXT = "text/plain; charset=utf-8"
 OK = {"status": "ok", "mode": "enforcing", "enforcementMode": "dns+nft"}
@@ -250,6 +251,106 @@ class Environment(LabCase):
             process = self.lab.start_sidecar(wait=False, **{**self.settings, name: value, "SALLYPORT_STATE_DIR": str(self.lab.folder / "other")})
             self.assertEqual(wait_for("it ends", lambda: process.poll(), 10), 2, name)
             self.assertIn(name, self.lab.log().splitlines()[-1])
+
+
+class Webhook(LabCase):
+    """G14: OpenSandbox's own notices cannot leave a sandbox that may reach nothing."""
+    settings = {"OPENSANDBOX_EGRESS_SANDBOX_ID": "sandbox-7", "SALLYPORT_SANDBOX_ID": None}
+    policy = deny_all_but(allow("registry.example.test"))
+
+    @classmethod
+    def prepare(cls):
+        for scheme, address, port in (("http", "203.0.113.20", 8080), ("https", "203.0.113.10", 8443)):
+            cls.lab.start(sys.executable, "-c", RECEIVER, cls.lab.folder, scheme, address, port, namespace=cls.lab.outside, log="webhook.log")
+            wait_for("the webhook listens", lambda: f":{port}" in cls.lab.inside(cls.lab.outside, "ss", "-Hltn").stdout)
+
+    def begin(self, address, **changes):
+        if self.sidecar.poll() is None:
+            self.sidecar.terminate()
+            self.sidecar.wait(15)
+        (self.lab.folder / "told.ndjson").unlink(missing_ok=True)
+        self.start_sidecar(OPENSANDBOX_EGRESS_DENY_WEBHOOK=address, **changes)
+
+    def told(self):
+        file = self.lab.folder / "told.ndjson"
+        return [json.loads(line) for line in whole_lines(file)] if file.exists() else []
+
+    def deny(self, *names):
+        for name in names:
+            self.assertIn("NXDOMAIN", self.lab.lookup(name))
+
+    def test_G14_denied_names_are_told_out_of_a_sandbox_that_may_reach_nothing(self):
+        for address in ("http://me:secret@203.0.113.20:8080/hook?key=k", f"https://{HUB_NAME}:8443/hook?key=k"):
+            with self.subTest(address):
+                self.begin(address)
+                self.assertRefused("203.0.113.20", 8080)
+                self.deny("Evil.Example.test", "evil.example.test")
+                first = wait_for("the webhook is told", self.told)[0]
+                self.assertEqual((first["method"], first["path"], first["type"]), ("POST", "/hook?key=k", "application/json"))
+                self.assertEqual(first["authorization"], "Basic bWU6c2VjcmV0" if "me:" in address else None)
+                self.assertEqual(first["host"], address.split("/")[2].split("@")[-1])
+                body = first["body"]
+                self.assertEqual(set(body), {"hostname", "timestamp", "source", "sandboxId"})
+                self.assertEqual((body["hostname"], body["source"], body["sandboxId"]), ("evil.example.test", "opensandbox-egress", "sandbox-7"))
+                self.assertRegex(body["timestamp"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+                self.lab.lookup("registry.example.test")
+                self.deny("other.example.test")
+                wait_for("the webhook is told of the next", lambda: len(self.told()) > 1)
+                self.assertEqual([t["body"]["hostname"] for t in self.told()], ["evil.example.test", "other.example.test"])
+                self.assertEqual(self.metric("deny_webhook_sent_total"), 2)
+                self.assertRefused("203.0.113.20", 8080)
+                self.assertNotIn("key=k", self.lab.log())
+
+    def test_a_failure_is_tried_again_and_a_refusal_is_not(self):
+        self.begin("http://203.0.113.20:8080/fail-once")
+        self.deny("first.example.test", "refuse.example.test", "last.example.test")
+        wait_for("the last is told", lambda: self.told() and self.told()[-1]["body"]["hostname"] == "last.example.test", 15)
+        self.assertEqual([(t["body"]["hostname"], t["status"]) for t in self.told()],
+                         [("first.example.test", 500), ("first.example.test", 204), ("refuse.example.test", 400), ("last.example.test", 204)])
+        wait_for("both are counted", lambda: (self.metric("deny_webhook_sent_total"), self.metric("deny_webhook_dropped_total")) == (2, 1))
+
+    def test_a_webhook_that_is_not_there_holds_up_nothing(self):
+        self.begin("http://203.0.113.21:8080/")
+        self.deny(*(f"n{index}.example.test" for index in range(20)))
+        self.assertFetches("https://registry.example.test/")
+        wait_for("it is said", lambda: "the webhook cannot be told" in self.lab.log())
+        self.arrived("DnsDenied", DnsQuery="n19.example.test")
+
+    def test_nothing_is_told_while_only_observing(self):
+        self.begin("http://203.0.113.20:8080/hook", SALLYPORT_MODE="observe")
+        self.lab.lookup("denied.example.test")
+        self.arrived("DnsDenied", DnsQuery="denied.example.test")
+        self.assertEqual((self.told(), self.metric("deny_webhook_sent_total")), ([], 0))
+
+
+RECEIVER = r"""
+import http.server, json, pathlib, ssl, sys
+folder, scheme, address, port = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+class Hook(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    failed = False
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        status = 204
+        if self.path == "/fail-once":
+            if not Hook.failed:
+                status, Hook.failed = 500, True
+            elif body["hostname"].startswith("refuse"):
+                status = 400
+        with open(folder / "told.ndjson", "a") as file:
+            file.write(json.dumps({"method": self.command, "path": self.path, "type": self.headers["Content-Type"], "status": status, "body": body,
+                                   "host": self.headers["Host"], "authorization": self.headers["Authorization"]}) + "\n")
+        self.send_response(status)
+        if status != 204: self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *arguments): pass
+server = http.server.ThreadingHTTPServer((address, port), Hook)
+if scheme == "https":
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
 
 
 if __name__ == "__main__":

@@ -85,6 +85,7 @@ extension SimulatedWorld {
     case .delivered(let id, let outcome): "> delivered \(id) \(outcome)"
     case .deliveryUnconnected(let id): "> delivery \(id) unconnected"
     case .copied(let id, let outcome): "> copied \(id) \(outcome)"
+    case .noticeSent(let id, let outcome): "> notice \(id) \(outcome)"
     case .kernelCommitted(let id, let outcome): "> committed \(id) \(outcome)"
     case .spoolWritten(let ticket, let outcome): "> written \(ticket.number) \(outcome)"
     case .spoolSynced(let ticket, let outcome): "> synced \(ticket.number) \(outcome)"
@@ -127,6 +128,7 @@ extension SimulatedWorld {
     case .deliver(let delivery, let endpoint, let connects):
       "< deliver \(delivery.id) \(delivery.count) to \(endpoint.map { "\($0)" } ?? "file") \(connects) \(fingerprint(delivery.body))"
     case .copy(let id, let lines): "< copy \(id) \(fingerprint(lines))"
+    case .notify(let id, let body, let endpoint): "< notify \(id) \(endpoint) \(fingerprint(body))"
     case .abandonDelivery(let id): "< abandon \(id)"
     case .fetchToken: "< token"
     case .forgetToken: "< forget token"

@@ -48,6 +48,8 @@ extension SimulatedWorld {
     case .fetchToken:
       return [hub.generator.chance(plan.hubUnauthorized) ? .tokenUnavailable(reason: "no route") : .tokenReady]
     case .forgetToken: break
+    // No webhook is told in this world.
+    case .notify(let id, _, _): return [.noticeSent(id, .answered(200))]
     // No token is brought in this world.
     case .checkSignature(let id, _): return [.signatureChecked(id, .invalid)]
     case .respond(let connection, let response): responded(connection, response)
