@@ -19,18 +19,28 @@ package struct CIDRBlock: Hashable, Comparable, Sendable, CustomStringConvertibl
   }
 
   /// `ADDRESS` or `ADDRESS/LENGTH`; nil for anything else. Host bits are cleared: compare `first` to see whether any were set.
-  package init?(_ text: some StringProtocol) {
-    guard let slash = text.firstIndex(of: "/") else {
-      guard let address = IPAddress(text) else { return nil }
-      self.init(address)
-      return
-    }
-    let digits = text[text.index(after: slash)...]
-    guard let address = IPAddress(text[..<slash]), (1...3).contains(digits.utf8.count),
-      digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), digits.utf8.count == 1 || digits.first != "0",
-      let length = Int(digits)
-    else { return nil }
+  package init?(_ text: some StringProtocol) { self.init(octets: Array(text.utf8).span) }
+
+  /// The same of a text's octets.
+  package init?(octets text: Span<UInt8>) {
+    guard let (address, length) = Self.parts(of: text) else { return nil }
     self.init(containing: address, prefixLength: length)
+  }
+
+  /// The address as it stands there, host bits and all, and the length; nil for what is no block.
+  package static func parts(of text: Span<UInt8>) -> (address: IPAddress, prefixLength: Int)? {
+    var slash = 0
+    while slash < text.count, text[slash] != UInt8(ascii: "/") { slash += 1 }
+    guard let address = IPAddress(octets: text.extracting(0..<slash)) else { return nil }
+    guard slash < text.count else { return (address, address.bitWidth) }
+    let digits = text.count - slash - 1
+    guard (1...3).contains(digits), digits == 1 || text[slash + 1] != 0x30 else { return nil }
+    var length = 0
+    for place in slash + 1..<text.count {
+      guard text[place] &- 0x30 < 10 else { return nil }
+      length = length * 10 + Int(text[place] &- 0x30)
+    }
+    return length <= address.bitWidth ? (address, length) : nil
   }
 
   /// The last address of the block.

@@ -1,13 +1,26 @@
 extension IPv4Address: CustomStringConvertible {
   /// Four decimal octets without leading zeros (RFC 6943 §3.1.1: the strict form); nil for anything else.
-  package init?(_ text: some StringProtocol) {
-    let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-    guard parts.count == 4 else { return nil }
+  package init?(_ text: some StringProtocol) { self.init(octets: Array(text.utf8).span) }
+
+  /// The same of a text's octets, without a text: policies have thousands of them.
+  package init?(octets text: Span<UInt8>) {
     var bits: UInt32 = 0
-    for part in parts {
-      guard let octet = decimalOctet(part) else { return nil }
-      bits = bits << 8 | UInt32(octet)
+    var at = 0
+    for part in 0..<4 {
+      if part > 0 {
+        guard at < text.count, text[at] == UInt8(ascii: ".") else { return nil }
+        at += 1
+      }
+      let start = at
+      var octet: UInt32 = 0
+      while at < text.count, at - start < 3, text[at] &- 0x30 < 10 {
+        octet = octet * 10 + UInt32(text[at] &- 0x30)
+        at += 1
+      }
+      guard at > start, octet < 256, at - start == 1 || text[start] != 0x30 else { return nil }
+      bits = bits << 8 | octet
     }
+    guard at == text.count else { return nil }
     self.init(bits: bits)
   }
 
@@ -29,46 +42,64 @@ extension IPv4Address: CustomStringConvertible {
 
 extension IPv6Address: CustomStringConvertible {
   /// The forms of RFC 4291 §2.2, without zone; nil for anything else.
-  package init?(_ text: some StringProtocol) {
-    var groups: [UInt16] = []
+  package init?(_ text: some StringProtocol) { self.init(octets: Array(text.utf8).span) }
+
+  /// The same of a text's octets.
+  package init?(octets text: Span<UInt8>) {
+    guard (2...45).contains(text.count) else { return nil }
+    var groups = InlineArray<8, UInt16>(repeating: 0)
+    var count = 0
     var gap: Int?
-    var rest = Substring(text)
-    guard !rest.isEmpty, rest.utf8.count <= 45 else { return nil }
-    if rest.hasPrefix("::") {
+    var at = 0
+    if text[0] == UInt8(ascii: ":") {
+      guard text[1] == UInt8(ascii: ":") else { return nil }
       gap = 0
-      rest = rest.dropFirst(2)
+      at = 2
     }
-    while !rest.isEmpty {
-      let end = rest.firstIndex(of: ":") ?? rest.endIndex
-      let group = rest[..<end]
-      if end == rest.endIndex, group.contains(".") {
-        guard let tail = IPv4Address(group) else { return nil }
-        groups += [UInt16(truncatingIfNeeded: tail.bits >> 16), UInt16(truncatingIfNeeded: tail.bits)]
-        rest = ""
+    while at < text.count {
+      guard count < 8 else { return nil }
+      var end = at
+      var value: UInt16 = 0
+      while end < text.count, end - at < 4, let digit = hexadecimalValue(text[end]) {
+        value = value << 4 | digit
+        end += 1
+      }
+      if end < text.count, text[end] == UInt8(ascii: ".") {
+        guard count <= 6, let tail = IPv4Address(octets: text.extracting(at..<text.count)) else { return nil }
+        groups[count] = UInt16(truncatingIfNeeded: tail.bits >> 16)
+        groups[count + 1] = UInt16(truncatingIfNeeded: tail.bits)
+        count += 2
         break
       }
-      guard (1...4).contains(group.utf8.count), group.utf8.allSatisfy(isHexadecimal),
-        let value = UInt16(group, radix: 16)
-      else { return nil }
-      groups.append(value)
-      rest = rest[end...]
-      guard !rest.isEmpty else { break }
-      rest = rest.dropFirst()
-      if rest.first == ":" {
+      guard end > at else { return nil }
+      groups[count] = value
+      count += 1
+      at = end
+      guard at < text.count else { break }
+      guard text[at] == UInt8(ascii: ":") else { return nil }
+      at += 1
+      if at == text.count { return nil }
+      if text[at] == UInt8(ascii: ":") {
         guard gap == nil else { return nil }
-        gap = groups.count
-        rest = rest.dropFirst()
-      } else if rest.isEmpty {
-        return nil
+        gap = count
+        at += 1
       }
     }
-    if let gap {
-      guard groups.count < 8 else { return nil }
-      groups.insert(contentsOf: repeatElement(0, count: 8 - groups.count), at: gap)
+    // A gap stands for one group at least.
+    guard gap == nil ? count == 8 : count < 8 else { return nil }
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+    for place in 0..<8 {
+      let first = gap ?? 8
+      var group: UInt16 = 0
+      if place < first {
+        group = groups[place]
+      } else if place >= first + 8 - count {
+        group = groups[place + count - 8]
+      }
+      if place < 4 { high = high << 16 | UInt64(group) } else { low = low << 16 | UInt64(group) }
     }
-    guard groups.count == 8 else { return nil }
-    self.init(
-      high: groups[..<4].reduce(0) { $0 << 16 | UInt64($1) }, low: groups[4...].reduce(0) { $0 << 16 | UInt64($1) })
+    self.init(high: high, low: low)
   }
 
   /// The canonical text of RFC 5952: lower case, the longest run of zeros shortened, IPv4-mapped in mixed form (§5).
@@ -121,10 +152,13 @@ extension IPv6Address: CustomStringConvertible {
 }
 
 extension IPAddress: CustomStringConvertible {
-  package init?(_ text: some StringProtocol) {
-    if let address = IPv4Address(text) {
+  package init?(_ text: some StringProtocol) { self.init(octets: Array(text.utf8).span) }
+
+  /// The same of a text's octets.
+  package init?(octets text: Span<UInt8>) {
+    if let address = IPv4Address(octets: text) {
       self = .v4(address)
-    } else if let address = IPv6Address(text) {
+    } else if let address = IPv6Address(octets: text) {
       self = .v6(address)
     } else {
       return nil
@@ -147,16 +181,12 @@ extension IPAddress: CustomStringConvertible {
   }
 }
 
-private func decimalOctet(_ digits: some Collection<UInt8>) -> UInt8? {
-  guard (1...3).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-  guard digits.count == 1 || digits.first != 0x30 else { return nil }
-  return UInt8(exactly: digits.reduce(0) { $0 * 10 + Int($1 - 0x30) })
-}
-
-private func isHexadecimal(_ octet: UInt8) -> Bool {
+private func hexadecimalValue(_ octet: UInt8) -> UInt16? {
   switch octet {
-  case 0x30...0x39, 0x41...0x46, 0x61...0x66: true
-  default: false
+  case 0x30...0x39: UInt16(octet &- 0x30)
+  case 0x41...0x46: UInt16(octet &- 0x37)
+  case 0x61...0x66: UInt16(octet &- 0x57)
+  default: nil
   }
 }
 

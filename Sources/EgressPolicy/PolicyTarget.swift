@@ -98,19 +98,21 @@ func checkTarget(_ text: [UInt8]) -> TargetCheck {
   return .valid(.wildcard)
 }
 
-private func checkBlock(_ bytes: [UInt8]) -> TargetCheck {
-  let text = String(decoding: bytes, as: UTF8.self)
-  if let block = CIDRBlock(text) {
-    let address = IPAddress(text.prefix { $0 != "/" })
-    return address == block.first ? .valid(.block) : .refused("host bits are set: \(block) is the block")
+private func checkBlock(_ text: [UInt8]) -> TargetCheck {
+  if let (address, length) = CIDRBlock.parts(of: text.span) {
+    guard let block = CIDRBlock(containing: address, prefixLength: length), block.first != address else {
+      return .valid(.block)
+    }
+    return .refused("host bits are set: \(block) is the block")
   }
-  if text.contains("://") { return .refused("a URL: the target is only its host") }
-  if text.contains("/") { return .refused("not a CIDR block: ADDRESS/LENGTH, or a name without a path") }
+  let words = String(decoding: text, as: UTF8.self)
+  if words.contains("://") { return .refused("a URL: the target is only its host") }
+  if words.contains("/") { return .refused("not a CIDR block: ADDRESS/LENGTH, or a name without a path") }
   return .refused("not an IPv6 address; ports go into \"ports\"")
 }
 
-private func checkAddress(_ bytes: [UInt8]) -> TargetCheck {
-  IPv4Address(String(decoding: bytes, as: UTF8.self)) != nil
+private func checkAddress(_ text: [UInt8]) -> TargetCheck {
+  IPv4Address(octets: text.span) != nil
     ? .valid(.block) : .refused("an address has four decimal parts without leading zeros")
 }
 

@@ -197,7 +197,7 @@ extension RuleList {
   }
 
   /// The block of a rule about addresses.
-  func block(_ index: Int) -> CIDRBlock? { CIDRBlock(String(decoding: text(index), as: UTF8.self)) }
+  func block(_ index: Int) -> CIDRBlock? { CIDRBlock(octets: texts.span.extracting(textRange(index))) }
 
   /// The hash under which the rule's name is found; see `NameHash`.
   func nameHash(_ index: Int) -> UInt32 {
