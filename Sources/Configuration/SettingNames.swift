@@ -34,8 +34,8 @@ enum SettingNames {
 
   /// `; did you mean …?` for a name that is a few letters off.
   static func hint(for name: String) -> String {
-    /// Letters that may be wrong for a name to be taken for another.
-    let distanceMax = 3
+    /// Letters that may be wrong for a name to be taken for another: three, and of a short one at most half.
+    let distanceMax = min(3, name.dropFirst(name.hasPrefix(prefix) ? prefix.count : 0).count / 2)
     let nearest = known.sorted().map { (distance(name, $0), $0) }.min { $0.0 < $1.0 }
     guard let nearest, nearest.0 <= distanceMax else { return "" }
     return "; did you mean \(nearest.1)?"

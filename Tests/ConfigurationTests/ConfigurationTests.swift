@@ -146,6 +146,7 @@ private func problems(_ environment: [String: String], file: String? = nil) -> [
     let problem = try #require(problems(["SALLYPORT_OWNRE": ownerText]).first)
     #expect(problem.reason.contains("did you mean SALLYPORT_OWNER?"))
     #expect(!problem.description.contains(ownerText))
+    #expect(problems(["SALLYPORT_FOO": "1"]).first?.reason == "unknown setting")
   }
 
   @Test func theEnvironmentWinsOverTheFile() throws {

@@ -67,6 +67,33 @@ partner.example A 198.51.100.70
         for flow in (*flows, idle):
             self.arrived("FlowClose", SrcPortNumber=flow.port, EventOriginalResultDetails="REVOKED")
 
+    def test_a_rehearsal_names_the_live_flows_that_it_would_cut_and_cuts_none(self):
+        doomed = [Flow(self.lab, "many.example.test", "echo"), Flow(self.lab, "many.example.test", "echo", "udp")]
+        other = Flow(self.lab, "registry.example.test", "echo")
+        self.assertFetches("https://registry.example.test/")
+
+        def rehearse(method, body):
+            status, answer, headers = self.lab.api(method, "/policy?dryRun=true", body)
+            self.assertEqual((status, answer["dryRun"]), (200, True), answer)
+            return answer
+        removal = wait_for("both flows are known", lambda: (a := rehearse("DELETE", ["many.example.test"])) and len(a["flowsCut"]) == 2 and a)
+        self.assertEqual({(f["name"], f["protocol"], f["sourcePort"], f["address"], f["port"], f["rule"]) for f in removal["flowsCut"]},
+                         {("many.example.test", protocol, flow.port, "198.51.100.50", 7000, "allow many.example.test") for flow, protocol in zip(doomed, ("tcp", "udp"))})
+        self.assertEqual((removal["namesDenied"], removal["rulesRemoved"]), (["many.example.test"], [allow("many.example.test")]))
+        # One port of the name goes on: the flows do not.
+        narrowed = rehearse("PATCH", [allow("many.example.test", "443/tcp")])
+        self.assertEqual(({f["sourcePort"] for f in narrowed["flowsCut"]}, narrowed["namesDenied"]), ({flow.port for flow in doomed}, []))
+        everything = rehearse("PUT", {})
+        self.assertEqual({f["sourcePort"] for f in everything["flowsCut"]} & {*(flow.port for flow in doomed), other.port}, {*(flow.port for flow in doomed), other.port})
+        self.assertEqual(rehearse("PATCH", [allow("new.example.test")])["flowsCut"], [])
+        self.assertTrue(all(flow.lives for flow in (*doomed, other)))
+        before = self.lab.api("GET", "/policy")[2]["ETag"]
+        self.change("DELETE", ["many.example.test"])
+        self.assertNotEqual(self.lab.api("GET", "/policy")[2]["ETag"], before)
+        for flow in doomed:
+            self.assertIsNotNone(flow.end()["error"])
+        self.assertIsNone(other.stop()["error"])
+
     def test_a_revoked_flow_sends_nothing_more(self):
         flow = Flow(self.lab, "many.example.test", "echo")
         self.change("DELETE", ["many.example.test"])
