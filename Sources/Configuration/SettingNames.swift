@@ -34,10 +34,11 @@ enum SettingNames {
 
   /// `; did you mean …?` for a name that is a few letters off.
   static func hint(for name: String) -> String {
-    /// Letters that may be wrong for a name to be taken for another: three, and of a short one at most half.
-    let distanceMax = min(3, name.dropFirst(name.hasPrefix(prefix) ? prefix.count : 0).count / 2)
+    /// Letters that may be wrong for a name to be taken for another; of a short one at most half.
+    let distanceMax = 3
+    let length = name.utf8.count - (name.hasPrefix(prefix) ? prefix.utf8.count : 0)
     let nearest = known.sorted().map { (distance(name, $0), $0) }.min { $0.0 < $1.0 }
-    guard let nearest, nearest.0 <= distanceMax else { return "" }
+    guard let nearest, nearest.0 <= min(distanceMax, length / 2) else { return "" }
     return "; did you mean \(nearest.1)?"
   }
 

@@ -83,7 +83,7 @@ extension SidecarMachine {
       evidence.skippedQueries + evidence.skippedFlows)
     text.counter("deny_webhook_sent_total", "Denied names that the webhook was told.", notices.sent)
     text.counter(
-      "deny_webhook_dropped_total", "Denied names that the webhook was not told: it refused them, failed or was too slow.",
+      "deny_webhook_dropped_total", "Denied names that the webhook was not told: it refused, failed or was too slow.",
       notices.dropped)
     text.counter("policy_file_refused_total", "Readings of watched files that were refused.", files.refused)
     text.gauge(
