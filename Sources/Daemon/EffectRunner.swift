@@ -16,6 +16,7 @@ final class EffectRunner {
   private static let outcomeMargin = TimeSpan.milliseconds(500)
 
   private let kernel: NftablesSocket
+  private let ruleset: Ruleset
   private let conntrack: ConntrackTable
   let names: DNSServer
   let upstreams: UpstreamSockets
@@ -43,11 +44,12 @@ final class EffectRunner {
   }
 
   init(
-    kernel: NftablesSocket, conntrack: ConntrackTable, names: DNSServer, upstreams: UpstreamSockets, api: APIServer,
-    storage: Storage, delivery: DeliveryWorker, ownerFiles: OwnerFiles, secondSink: SecondSinkWorker?,
+    kernel: NftablesSocket, ruleset: Ruleset, conntrack: ConntrackTable, names: DNSServer, upstreams: UpstreamSockets,
+    api: APIServer, storage: Storage, delivery: DeliveryWorker, ownerFiles: OwnerFiles, secondSink: SecondSinkWorker?,
     webhook: NoticeWorker?, credentials: HubCredentials?, attemptTimeout: TimeSpan, log: Log
   ) {
     self.kernel = kernel
+    self.ruleset = ruleset
     self.conntrack = conntrack
     self.names = names
     self.upstreams = upstreams
@@ -81,6 +83,19 @@ final class EffectRunner {
         owesFlows = true
         say("the kernel's flows could not be read; tried again every second", error.description, at: now)
       }
+
+    case .readCounts:
+      do {
+        body(.countsRead(try kernel.counts(of: ruleset)))
+      } catch {
+        say("the kernel's counters could not be read; tried again every second", error.description, at: now)
+        body(.countsRead(nil))
+      }
+    case .removeCounts(let taken):
+      if case .refused(let refusal) = kernel.commit(DroppedPackets.removal(of: taken)) {
+        say("counted packets could not be taken out of the kernel and may be on record twice", refusal.reason, at: now)
+      }
+      body(.countsRemoved)
 
     case .sendUpstream(let query):
       if !upstreams.send(query, at: now.instant) {

@@ -91,6 +91,8 @@ struct EventLoop: ~Copyable {
         }
         var outcomes: [SidecarEvent] = []
         runner.perform(effect, at: now) { outcomes.append($0) }
+        // What was counted before the counters were read is then told before what was counted is compared with what is told.
+        if case .readCounts = effect { readConntrack(at: now) }
         for outcome in outcomes { feed(outcome, at: now) }
         if !outcomes.isEmpty { hadOutcome = true }
       }

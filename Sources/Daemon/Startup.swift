@@ -139,7 +139,7 @@ struct Startup {
       }
     }
     let runner = EffectRunner(
-      kernel: kernel, conntrack: conntrack, names: names,
+      kernel: kernel, ruleset: Ruleset(settings.firewall), conntrack: conntrack, names: names,
       upstreams: UpstreamSockets(poll, mark: mark, authorityFile: configuration.authorityFile, log), api: api,
       storage: storage, delivery: delivery, ownerFiles: ownerFiles, secondSink: secondSink, webhook: webhook,
       credentials: configuration.hub.map { HubCredentials(configuration.hubCredential, $0) },

@@ -31,7 +31,8 @@ struct RuleIndex: Sendable {
           if let block = list.block(index) { blocks.append((block, rule)) }
         case .name, .wildcard:
           if list.kind(index) == .wildcard { hasWildcards = true }
-          names.insert(rule, list.nameHash(index)) { isSameTarget($0, list, index, lists, starts) }
+          if names.insert(rule, unlessKnown: list.targetHash(index)) { continue }
+          names.insert(rule, list.targetHash(index)) { isSameTarget($0, list, index, lists, starts) }
         }
       }
     }

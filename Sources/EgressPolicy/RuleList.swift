@@ -2,12 +2,14 @@ import Addressing
 import DNSWire
 import Timekeeping
 
-/// Rules in order, as an array of `PolicyRule` would hold them, in the octets of their targets and eight more each: a million names must fit
+/// Rules in order, as an array of `PolicyRule` would hold them, in the octets of their targets and twelve more each: a million names must fit
 /// beside a workload. Elements are made when asked for.
 package struct RuleList: RandomAccessCollection, Sendable, ExpressibleByArrayLiteral {
   /// Where a target ends in `texts` (it begins where the one before ends), and what else there is to know of its rule.
   private struct Entry: Sendable {
     var textEnd: UInt32
+    /// See `targetHash`: a change of one rule looks at the hashes of all.
+    var hash: UInt32
     /// Bit 0: allow. Bits 1 and 2: the kind of target. The rest: 0, or 1 + index into `conditions`.
     var bits: UInt32
   }
@@ -50,14 +52,31 @@ package struct RuleList: RandomAccessCollection, Sendable, ExpressibleByArrayLit
   mutating func append(_ action: PolicyAction, _ kind: TargetKind, _ target: [UInt8], _ condition: RuleCondition) {
     texts.append(contentsOf: target)
     let bits = index(of: condition) << 3 | UInt32(kind.rawValue) << 1 | (action == .allow ? 1 : 0)
-    entries.append(Entry(textEnd: UInt32(clamping: texts.count), bits: bits))
+    entries.append(Entry(textEnd: UInt32(clamping: texts.count), hash: 0, bits: bits))
+    entries[entries.count - 1].hash = hashOfTarget(entries.count - 1)
   }
 
-  /// Adds a rule of another list.
-  mutating func append(_ index: Int, of other: RuleList) {
-    append(
-      other.action(index), other.kind(index), Array(other.texts[other.textRange(index)]),
-      other.condition(index) ?? .none)
+  /// Adds rules of another list, in their order.
+  mutating func append(_ range: Range<Int>, of other: RuleList) {
+    guard !range.isEmpty else { return }
+    let first = other.textRange(range.lowerBound).lowerBound
+    // What a position in `other.texts` becomes here.
+    let shift = texts.count - first
+    texts.append(contentsOf: other.texts[first..<Int(other.entries[range.upperBound - 1].textEnd)])
+    entries.reserveCapacity(entries.count + range.count)
+    // The other list's conditions by their number there: most rules share a few. `unknown` was not looked up yet.
+    let unknown = UInt32.max
+    var numbers = [UInt32](repeating: unknown, count: other.conditions.count + 1)
+    numbers[0] = 0
+    for index in range {
+      let entry = other.entries[index]
+      let number = Int(entry.bits >> 3)
+      if numbers[number] == unknown { numbers[number] = self.index(of: other.conditions[number - 1]) }
+      let mine = numbers[number]
+      entries.append(
+        Entry(textEnd: UInt32(clamping: Int(entry.textEnd) + shift), hash: entry.hash, bits: mine << 3 | entry.bits & 7)
+      )
+    }
   }
 
   /// Takes the last rule back. What only it said of ports stays until the list goes.
@@ -78,6 +97,20 @@ package struct RuleList: RandomAccessCollection, Sendable, ExpressibleByArrayLit
     let number = entries[index].bits >> 3
     return number == 0 ? nil : conditions[Int(number) - 1]
   }
+
+  func expiresAt(_ index: Int) -> WallTime? {
+    let number = entries[index].bits >> 3
+    return number == 0 ? nil : conditions[Int(number) - 1].expiresAt
+  }
+
+  /// Which of the list's conditions it is; nil when there is none.
+  func conditionNumber(_ index: Int) -> Int? {
+    let number = entries[index].bits >> 3
+    return number == 0 ? nil : Int(number)
+  }
+
+  /// Octets of all targets.
+  var textCount: Int { texts.count }
 
   func text(_ index: Int) -> ArraySlice<UInt8> { texts[textRange(index)] }
 
@@ -171,18 +204,27 @@ extension RuleList {
     return true
   }
 
-  /// Whether two rules of this list have the same target.
-  func hasSameTarget(_ index: Int, _ other: Int) -> Bool {
-    guard kind(index) == kind(other) else { return false }
+  /// Whether two rules have the same target.
+  func hasSameTarget(_ index: Int, _ other: RuleList, _ otherIndex: Int) -> Bool {
+    guard kind(index) == other.kind(otherIndex) else { return false }
     switch kind(index) {
     case .everything: return true
-    case .block: return block(index) == block(other)
-    case .name, .wildcard: return hasSameName(index, self, other)
+    case .block: return block(index) == other.block(otherIndex)
+    case .name, .wildcard: return hasSameName(index, other, otherIndex)
     }
   }
 
-  /// The same for rules with the same target.
-  func targetHash(_ index: Int) -> UInt32 {
+  /// Whether two rules are equal to the letter.
+  func isSame(_ index: Int, _ other: RuleList, _ otherIndex: Int) -> Bool {
+    entries[index].hash == other.entries[otherIndex].hash
+      && entries[index].bits & 7 == other.entries[otherIndex].bits & 7 && text(index) == other.text(otherIndex)
+      && (entries[index].bits | other.entries[otherIndex].bits < 8 || condition(index) == other.condition(otherIndex))
+  }
+
+  /// The same for rules with the same target; of a name that under which it is found, see `NameHash`.
+  func targetHash(_ index: Int) -> UInt32 { entries[index].hash }
+
+  private func hashOfTarget(_ index: Int) -> UInt32 {
     switch kind(index) {
     case .everything: return 0
     case .name, .wildcard: return nameHash(index)
@@ -199,8 +241,7 @@ extension RuleList {
   /// The block of a rule about addresses.
   func block(_ index: Int) -> CIDRBlock? { CIDRBlock(octets: texts.span.extracting(textRange(index))) }
 
-  /// The hash under which the rule's name is found; see `NameHash`.
-  func nameHash(_ index: Int) -> UInt32 {
+  private func nameHash(_ index: Int) -> UInt32 {
     let name = nameRange(index)
     var hash = NameHash()
     var end = name.upperBound

@@ -132,7 +132,7 @@ struct DistinctRules {
     rules.append(action, kind, target, condition)
     let index = Int(number)
     let hash = rules.targetHash(index)
-    var earlier = table.first(hash) { rules.hasSameTarget(Int($0), index) }
+    var earlier = table.first(hash) { rules.hasSameTarget(Int($0), rules, index) }
     while earlier != RuleTable.none {
       if (rules.condition(Int(earlier)) ?? .none).leavesNothing(for: condition) {
         rules.removeLast()
@@ -140,6 +140,6 @@ struct DistinctRules {
       }
       earlier = table.next(earlier)
     }
-    table.insert(number, hash) { rules.hasSameTarget(Int($0), index) }
+    table.insert(number, hash) { rules.hasSameTarget(Int($0), rules, index) }
   }
 }

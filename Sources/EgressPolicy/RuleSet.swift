@@ -24,17 +24,22 @@ package struct RuleSet: Sendable {
 
   let index: RuleIndex
   private let skipped: RuleIndex
-  /// Made beforehand for policies of ordinary size, on demand for lists of a million names.
-  private let references: [RuleReference]
-  /// What `verdicts` says when a rule is the only one that matches and has not expired; made beforehand like `references`.
+  /// Rules of the lists and the document.
+  let ruleCount: Int
+  /// The texts of the rules' references, made beforehand for policies of ordinary size, on demand for lists of a million names.
+  let texts: [String]
+  /// What `verdicts` says when a rule is the only one that matches and has not expired; made beforehand like `texts`.
   private var alone: [[PortVerdict]] = []
   private let expiries: [WallTime]
   let defaultRule: RuleReference
 
-  /// Rules whose references are kept: the most a document has by default. A hundred octets each.
-  static let referencesMax = 4096
+  /// Rules whose texts are kept: the most a document has by default. Some eighty octets each.
+  static let textsMax = 4096
 
-  package init(_ document: PolicyDocument, always: AlwaysRules = .none, revision: UInt64) {
+  /// `former`: the policy that this one takes the place of, most of whose rules it has too.
+  package init(
+    _ document: PolicyDocument, always: AlwaysRules = .none, revision: UInt64, after former: RuleSet? = nil
+  ) {
     self.document = document
     self.always = always
     self.revision = PolicyRevision(number: revision)
@@ -45,11 +50,12 @@ package struct RuleSet: Sendable {
         always.skipLog.map { PolicyRule(action: .deny, target: $0, targetText: $0.description) })
     ])
     let count = always.deny.count + always.allow.count + document.egress.count
-    references = count > Self.referencesMax ? [] : (0..<count).map { makeReference(UInt32($0), index) }
+    ruleCount = count
+    texts = count > Self.textsMax ? [] : makeTexts(count, index, former)
     expiries = Set(always.deny.expiries + always.allow.expiries + document.egress.expiries).sorted()
     defaultRule = RuleReference(
       place: .defaultAction, action: document.defaultAction, text: "default \(document.defaultAction.rawValue)")
-    alone = references.indices.map { shares(of: RuleNumbers([UInt32($0)]), ignoringNameAllows: false, at: nil) }
+    alone = texts.indices.map { shares(of: RuleNumbers([UInt32($0)]), ignoringNameAllows: false, at: nil) }
   }
 
   /// What the policy says of a name before any address is known: allowed when some port of some ordinary address may be reached by it. Rules about
@@ -143,23 +149,50 @@ package struct RuleSet: Sendable {
   }
 
   func reference(_ rule: UInt32) -> RuleReference {
-    references.isEmpty ? makeReference(rule, index) : references[Int(rule)]
+    let (list, at) = index.place(rule)
+    return RuleReference(
+      place: list == 0 ? .denyAlways(at) : list == 1 ? .allowAlways(at) : .rule(at),
+      action: index.lists.span[list].action(at), text: texts.isEmpty ? makeText(list, at, index) : texts[Int(rule)],
+      expiresAt: index.lists.span[list].expiresAt(at))
+  }
+
+  /// The text of a rule of `egress`; nil when none are kept.
+  fileprivate func keptText(_ rule: Int) -> String? {
+    texts.isEmpty ? nil : texts[always.deny.count + always.allow.count + rule]
   }
 }
 
-private func makeReference(_ rule: UInt32, _ index: RuleIndex) -> RuleReference {
-  let (list, at) = index.place(rule)
-  let action = index.lists.span[list].action(at)
-  let source = list == 0 ? "deny.always" : list == 1 ? "allow.always" : action.rawValue
-  let condition = index.lists.span[list].condition(at)
+/// The texts of all rules. Composing them is most of the work of a change, so those of a former policy serve again: both are walked at once, and a rule
+/// that went or came is stepped over.
+private func makeTexts(_ count: Int, _ index: RuleIndex, _ former: RuleSet?) -> [String] {
+  let rules = index.lists[2]
+  let old = former?.document.egress ?? []
+  var texts: [String] = []
+  texts.reserveCapacity(count)
+  var next = 0
+  for rule in 0..<count {
+    let (list, at) = index.place(UInt32(rule))
+    if list == 2, next < old.count, let former {
+      if next + 1 < old.count, !rules.isSame(at, old, next), rules.isSame(at, old, next + 1) { next += 1 }
+      if rules.isSame(at, old, next), let text = former.keptText(next) {
+        texts.append(text)
+        next += 1
+        continue
+      }
+    }
+    texts.append(makeText(list, at, index))
+  }
+  return texts
+}
+
+private func makeText(_ list: Int, _ at: Int, _ index: RuleIndex) -> String {
+  let source = list == 0 ? "deny.always" : list == 1 ? "allow.always" : index.lists.span[list].action(at).rawValue
   var text = Array(source.utf8)
   text.append(0x20)
   text.append(contentsOf: index.lists.span[list].text(at))
-  if let portTexts = condition?.portTexts {
+  if let portTexts = index.lists.span[list].condition(at)?.portTexts {
     text.append(0x20)
     text.append(contentsOf: portTexts.joined(separator: ",").utf8)
   }
-  return RuleReference(
-    place: list == 0 ? .denyAlways(at) : list == 1 ? .allowAlways(at) : .rule(at), action: action,
-    text: String(decoding: text, as: UTF8.self), expiresAt: condition?.expiresAt)
+  return String(decoding: text, as: UTF8.self)
 }

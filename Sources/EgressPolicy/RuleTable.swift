@@ -6,7 +6,12 @@ struct NameHash {
   private var state: UInt64 = 0xcbf2_9ce4_8422_2325
 
   mutating func add(_ octets: borrowing Span<UInt8>, _ label: Range<Int>) {
-    for index in label { state = (state ^ UInt64(lowercased(octets[index]))) &* 0x100_0000_01b3 }
+    for index in label {
+      // Written out: a call for each octet of each target would cost more than the rest.
+      let octet = octets[index]
+      let folded = octet &- 0x41 < 26 ? octet | 0x20 : octet
+      state = (state ^ UInt64(folded)) &* 0x100_0000_01b3
+    }
     state = (state ^ 0x2e) &* 0x100_0000_01b3
   }
 
@@ -44,6 +49,20 @@ struct RuleTable: Sendable {
 
   /// The rule after `rule` in its chain, `none` after the last.
   func next(_ rule: UInt32) -> UInt32 { following[Int(rule)] }
+
+  /// Begins a chain with a rule whose hash no other has; false, and nothing done, when one has. Most rules go this way, without a look at their targets.
+  mutating func insert(_ rule: UInt32, unlessKnown hash: UInt32) -> Bool {
+    var index = Int(hash) & (slots.count - 1)
+    while slots[index] != 0 {
+      if UInt32(truncatingIfNeeded: slots[index] >> 32) == hash { return false }
+      index = (index + 1) & (slots.count - 1)
+    }
+    while following.count <= Int(rule) { following.append(Self.none) }
+    slots[index] = UInt64(hash) << 32 | UInt64(rule &+ 1)
+    used += 1
+    if used * 3 > slots.count * 2 { grow() }
+    return true
+  }
 
   /// Puts a rule at the front of its chain.
   mutating func insert(_ rule: UInt32, _ hash: UInt32, isSame: (UInt32) -> Bool) {

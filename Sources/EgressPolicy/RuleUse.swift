@@ -28,21 +28,24 @@ package struct RuleUse: Sendable {
 
   /// After a change of the policy: rules that it no longer has are forgotten.
   package mutating func keep(only policy: RuleSet) {
-    guard let texts = policy.texts else { return }
-    counts = counts.filter { texts.contains($0.key) || $0.key.hasPrefix("default ") }
+    guard policy.ruleCount <= RuleSet.textsMax else { return }
+    var kept = counts.filter { $0.key.hasPrefix("default ") }
+    for text in policy.texts {
+      // Most often the rules that were used are all found before the last one is looked up.
+      guard kept.count < counts.count else { return }
+      if let count = counts[text] { kept[text] = count }
+    }
+    counts = kept
   }
 }
 
 extension RuleSet {
   /// The rules in order of precedence, the default last: nil for a list of more than some thousand.
   package var rules: [RuleReference]? {
-    let count = always.deny.count + always.allow.count + document.egress.count
-    guard count <= Self.referencesMax else { return nil }
-    return (0..<count).map { reference(UInt32($0)) } + [defaultRule]
+    guard ruleCount <= Self.textsMax else { return nil }
+    return (0..<ruleCount).map { reference(UInt32($0)) } + [defaultRule]
   }
 
   /// `defaultAction` as a rule.
   package var defaultReference: RuleReference { defaultRule }
-
-  fileprivate var texts: Set<String>? { rules.map { Set($0.map(\.text)) } }
 }

@@ -72,6 +72,11 @@ package struct FirewallLimits: Hashable, Sendable {
   package var endedLeasesMax = 8_192
   /// Ended grants that are remembered, so that late events of their flows still find their name.
   package var endedGrantsMax = 8_192
+  /// Dropped packets of different ways (source, destination, protocol) that the kernel tells apart between two readings a second apart; the rest is counted as
+  /// one. The kernel allocates 16 octets for each at once.
+  package var droppedMax = 1_024
+  /// The same for forwarded packets and for ones from outside: anyone there can send, and must not fill the record.
+  package var passingMax = 64
 
   package init() {}
 }

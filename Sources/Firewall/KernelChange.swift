@@ -114,10 +114,12 @@ package struct SetDefinition: Hashable, Sendable {
   package var hasTimeouts: Bool
   /// `size`: the most elements the kernel takes; nil for no limit.
   package var sizeMax: UInt32?
+  /// `flags dynamic`: rules add elements as packets pass (`countIn`).
+  package var isDynamic: Bool
 
   package init(
     _ name: SetName, key: [KeyPart], mapsToMark: Bool = false, isInterval: Bool = false, hasTimeouts: Bool = false,
-    sizeMax: UInt32? = nil
+    sizeMax: UInt32? = nil, isDynamic: Bool = false
   ) {
     self.name = name
     self.key = key
@@ -125,6 +127,7 @@ package struct SetDefinition: Hashable, Sendable {
     self.isInterval = isInterval
     self.hasTimeouts = hasTimeouts
     self.sizeMax = sizeMax
+    self.isDynamic = isDynamic
   }
 }
 
@@ -245,6 +248,8 @@ package enum Statement: Hashable, Sendable {
   case familyIn(SetName)
   /// The packet's own fields, concatenated, are in SET: `ip daddr . meta l4proto . th dport @SET`. meta, payload, lookup.
   case fieldsIn(SetName, [PacketField])
+  /// `add @SET { FIELDS counter }`: the packet is counted by what it is. With the set full, the rule ends here. payload, meta, dynset, counter.
+  case countIn(SetName, [PacketField])
   /// `ct mark set VALUE`. immediate, ct.
   case setConnectionMark(UInt32)
   /// `ct mark set FIELDS map @MAP`: a missing key ends the rule. payload, lookup, ct.

@@ -1,7 +1,7 @@
 /// What a rule is made of, by the kernel's name for it (`struct nft_expr_type.name`, net/netfilter/nft_*.c). One that a kernel does not have fails the whole
 /// transaction.
 package enum KernelExpression: String, CaseIterable, Hashable, Comparable, Sendable {
-  case bitwise, byteorder, cmp, counter, ct, immediate, log, lookup, meta, notrack, payload, redir
+  case bitwise, byteorder, cmp, counter, ct, dynset, immediate, log, lookup, meta, notrack, payload, redir
 
   package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
@@ -30,6 +30,7 @@ extension Statement {
     case .connectionMarkIn: [.ct, .lookup]
     case .familyIn: [.meta, .lookup]
     case .fieldsIn(_, let fields): fields.reduce(into: [.lookup]) { $0.formUnion($1.expressions) }
+    case .countIn(_, let fields): fields.reduce(into: [.dynset, .counter]) { $0.formUnion($1.expressions) }
     case .setConnectionMark: [.immediate, .ct]
     case .setConnectionMarkFrom(_, let fields): fields.reduce(into: [.lookup, .ct]) { $0.formUnion($1.expressions) }
     case .countsBytes: [.ct, .byteorder, .cmp]

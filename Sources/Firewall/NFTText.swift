@@ -38,7 +38,8 @@ private func isMap(_ name: SetName) -> Bool { name.rawValue.hasPrefix("lease") |
 private func nftBody(_ set: SetDefinition) -> String {
   var body = "type " + set.key.map(nftType).joined(separator: " . ") + (set.mapsToMark ? " : mark;" : ";")
   if let size = set.sizeMax { body += " size \(size);" }
-  let flags = [set.isInterval ? "interval" : nil, set.hasTimeouts ? "timeout" : nil].compactMap(\.self)
+  let flags = [set.isInterval ? "interval" : nil, set.hasTimeouts ? "timeout" : nil, set.isDynamic ? "dynamic" : nil]
+    .compactMap(\.self)
   if !flags.isEmpty { body += " flags \(flags.joined(separator: ", "));" }
   return body
 }

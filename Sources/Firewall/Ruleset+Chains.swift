@@ -19,8 +19,12 @@ extension Ruleset {
   /// an ordinary conntrack entry. Others have no such place and end at `out`.
   private var refuse: RuleChain {
     var chain = RuleChain(.refuse)
-    chain.add(.counter, counting: .refusedFlows)
-    if parameters.enforces { chain.add(.protocols(Self.portProtocols), .redirect(parameters.closedPort)) }
+    if parameters.enforces {
+      chain.add(
+        .protocols(Self.portProtocols), .counter, .redirect(parameters.closedPort), counting: .refusedFlows)
+    } else {
+      chain.add(.protocols(Self.portProtocols), .counter, counting: .refusedFlows)
+    }
     return chain
   }
 
@@ -72,8 +76,8 @@ extension Ruleset {
     if let port = parameters.apiPort {
       chain.add(
         .outputInterface(Self.loopbackName), .protocols([6]), .destinationPort(port),
-        .socketUser(parameters.ownUser, .notEqual), .setConnectionMark(FlowMark.deniedAPI),
-        .redirect(parameters.closedPort))
+        .socketUser(parameters.ownUser, .notEqual), .setConnectionMark(FlowMark.deniedAPI), .counter,
+        .redirect(parameters.closedPort), counting: .refusedFlows)
     }
     for (isIPv4, port) in [(true, parameters.dnsPort4), (false, parameters.dnsPort6)] {
       if let port {
@@ -115,6 +119,10 @@ extension Ruleset {
         .protocols([6]), .sourcePort(port), .socketUser(parameters.ownUser, .notEqual), .drop)
     }
     // A packet that meets a leftover entry of one of our own queries is not translated and so still goes to port 53.
+    for (sets, _) in Self.families {
+      chain.add(
+        .protocols(Self.portProtocols), .destinationPort(Self.dnsPort), .countIn(sets.dropped, sets.way))
+    }
     chain.add(
       .protocols(Self.portProtocols), .destinationPort(Self.dnsPort), .counter, .drop, counting: .strayQueries)
     chain.add(.outputInterface(Self.loopbackName), .accept)
@@ -138,10 +146,17 @@ extension Ruleset {
       }
     }
     // The kernel's own have no user; a program's would carry whatever it likes as far as there are routers.
-    chain.add(.icmpv6Types(Self.linkLocalControl), .socketUser(parameters.ownUser, .notEqual), .drop)
+    chain.add(
+      .icmpv6Types(Self.linkLocalControl), .socketUser(parameters.ownUser, .notEqual),
+      .countIn(.dropped6, AddressSets.ipv6.way))
+    chain.add(
+      .icmpv6Types(Self.linkLocalControl), .socketUser(parameters.ownUser, .notEqual), .counter, .drop,
+      counting: .droppedOut)
     chain.add(.icmpv6Types(Self.linkLocalControl), .accept)
     // Any rule that reads conntrack's bytes switches accounting on in this namespace, where /proc/sys cannot be written.
     chain.add(.countsBytes, .counter)
+    // A rule of its own: with the set full it ends there, and the packet is dropped all the same.
+    for (sets, _) in Self.families { chain.add(.countIn(sets.dropped, sets.way)) }
     if parameters.enforces {
       chain.add(.counter, .drop, counting: .droppedOut)
     } else {
@@ -216,6 +231,10 @@ extension Ruleset {
       }
     }
     if parameters.enforces {
+      for (sets, _) in Self.families {
+        chain.add(
+          .connectionState(.new), .protocols(Self.portProtocols), .countIn(sets.uninvited, sets.way))
+      }
       chain.add(
         .connectionState(.new), .protocols(Self.portProtocols), .counter, .drop, counting: .droppedIn)
     }
@@ -225,7 +244,8 @@ extension Ruleset {
   /// Promise E10. What the pod only forwards, for a network namespace made inside it, met none of the other chains: it would be a way out.
   private var through: RuleChain {
     var chain = RuleChain(.through, .init(kind: .filter, hook: .forward, priority: 0, drops: parameters.enforces))
-    chain.add(.counter)
+    for (sets, _) in Self.families { chain.add(.countIn(sets.forwarded, sets.way)) }
+    chain.add(.counter, counting: .droppedForward)
     return chain
   }
 
@@ -239,6 +259,7 @@ extension Ruleset {
     return chain
   }
 
+  /// Both families, with what a packet's destination is in each.
   private static let families: [(sets: AddressSets, address: PacketField)] = [
     (.ipv4, .ipv4Destination), (.ipv6, .ipv6Destination),
   ]

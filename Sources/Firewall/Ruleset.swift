@@ -43,6 +43,7 @@ package struct Ruleset: Sendable {
     for address in [KeyPart.ipv4Address, .ipv6Address] {
       let names = AddressSets.of(isIPv4: address == .ipv4Address)
       let service = [address, .protocolNumber, .port]
+      let way = [address, address, .protocolNumber]
       sets += [
         SetDefinition(names.lease, key: [address], mapsToMark: true, hasTimeouts: true),
         SetDefinition(names.leaseOther, key: [address], mapsToMark: true, hasTimeouts: true),
@@ -54,6 +55,12 @@ package struct Ruleset: Sendable {
         SetDefinition(names.blockPort, key: service, mapsToMark: true, isInterval: true),
         SetDefinition(names.own, key: service, hasTimeouts: true),
         SetDefinition(names.cut, key: [address, .port, .port], hasTimeouts: true),
+        SetDefinition(
+          names.dropped, key: way, sizeMax: UInt32(clamping: parameters.limits.droppedMax), isDynamic: true),
+        SetDefinition(
+          names.forwarded, key: way, sizeMax: UInt32(clamping: parameters.limits.passingMax), isDynamic: true),
+        SetDefinition(
+          names.uninvited, key: way, sizeMax: UInt32(clamping: parameters.limits.passingMax), isDynamic: true),
       ]
     }
     sets.append(SetDefinition(.grants, key: [.mark], hasTimeouts: true))
@@ -67,16 +74,22 @@ package struct Ruleset: Sendable {
 
 /// The sets of one family.
 struct AddressSets: Sendable {
-  let lease, leaseOther, leasePort, leaseRange, block, blockPort, own, cut: SetName
+  let lease, leaseOther, leasePort, leaseRange, block, blockPort, own, cut, dropped, forwarded, uninvited: SetName
 
   static let ipv4 = AddressSets(
     lease: .lease4, leaseOther: .lease4Other, leasePort: .lease4Port, leaseRange: .lease4Range, block: .block4,
-    blockPort: .block4Port, own: .own4, cut: .cut4)
+    blockPort: .block4Port, own: .own4, cut: .cut4, dropped: .dropped4, forwarded: .forwarded4, uninvited: .uninvited4)
   static let ipv6 = AddressSets(
     lease: .lease6, leaseOther: .lease6Other, leasePort: .lease6Port, leaseRange: .lease6Range, block: .block6,
-    blockPort: .block6Port, own: .own6, cut: .cut6)
+    blockPort: .block6Port, own: .own6, cut: .cut6, dropped: .dropped6, forwarded: .forwarded6, uninvited: .uninvited6)
 
   static func of(isIPv4: Bool) -> AddressSets { isIPv4 ? ipv4 : ipv6 }
+
+  /// What dropped packets are told apart by.
+  var way: [PacketField] {
+    dropped == .dropped4
+      ? [.ipv4Source, .ipv4Destination, .protocolNumber] : [.ipv6Source, .ipv6Destination, .protocolNumber]
+  }
 }
 
 /// A chain with its rules.

@@ -28,6 +28,13 @@ extension SetName {
   /// Peers of TCP flows that were cut: source address and port, our port. What they still send must reach the program, which answers, and is reset.
   package static let cut4 = Self(rawValue: "cut4")
   package static let cut6 = Self(rawValue: "cut6")
+  /// Packets that were dropped and make no conntrack entry, by source, destination and protocol: what the record is told of them.
+  package static let dropped4 = Self(rawValue: "dropped4")
+  package static let dropped6 = Self(rawValue: "dropped6")
+  package static let forwarded4 = Self(rawValue: "forwarded4")
+  package static let forwarded6 = Self(rawValue: "forwarded6")
+  package static let uninvited4 = Self(rawValue: "uninvited4")
+  package static let uninvited6 = Self(rawValue: "uninvited6")
 }
 
 extension ChainName {
@@ -59,14 +66,16 @@ extension ChainName {
 package enum RuleCounter: Hashable, Sendable, CaseIterable {
   /// New flows of the workload that a grant let out.
   case permittedFlows
-  /// New flows of the workload that were refused (TCP and UDP to the closed port, others dropped at `out`).
+  /// New TCP and UDP flows of the workload that were refused: sent to the closed port. Other protocols end at `out`.
   case refusedFlows
   /// Queries steered to the proxy.
   case steeredQueries
   /// Packets to port 53 that met a leftover entry and so were not steered; dropped.
   case strayQueries
-  /// Packets dropped at the end of `out`.
+  /// Packets dropped in `out`.
   case droppedOut
+  /// Packets that the pod would only have forwarded; dropped.
+  case droppedForward
   /// Packets from outside that may not begin a flow; dropped.
   case droppedIn
 }

@@ -28,6 +28,7 @@ func nftText(_ statement: Statement) -> String {
   case .connectionMarkIn(let set): "ct mark @\(set.rawValue)"
   case .familyIn(let set): "meta nfproto @\(set.rawValue)"
   case .fieldsIn(let set, let fields): nftFields(fields) + " @\(set.rawValue)"
+  case .countIn(let set, let fields): "add @\(set.rawValue) { \(nftFields(fields)) counter }"
   case .setConnectionMark(let mark): "ct mark set \(mark)"
   case .setConnectionMarkFrom(let map, let fields): "ct mark set \(nftFields(fields)) map @\(map.rawValue)"
   case .countsBytes: "ct original bytes > 0"

@@ -20,8 +20,10 @@ extension AuditLog {
       text.append(number: draft.session)
       text.append(0x22)
     }
-    text.append(FlowMember.direction, text: draft.attribution.verdict == .inbound ? "Inbound" : "Outbound")
-    appendTuple(draft.tuple, hasPorts: draft.rollup == nil)
+    text.append(
+      FlowMember.direction,
+      text: draft.attribution.verdict == .inbound || draft.origin == .uninvited ? "Inbound" : "Outbound")
+    appendTuple(draft.tuple, hasPorts: draft.rollup == nil && !draft.origin.isCounted)
     appendAttribution(draft.attribution)
     if let counters = draft.counters {
       text.append(FlowMember.sentBytes, number: counters.sentBytes)

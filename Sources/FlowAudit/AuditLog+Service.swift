@@ -129,6 +129,7 @@ extension AuditLog {
     text.append(memberName("SbxLiveFlows"), number: UInt64(max(heartbeat.liveFlows, 0)))
     text.append(memberName("SbxRecordedAllowed"), number: heartbeat.recorded.allowed)
     text.append(memberName("SbxRecordedDenied"), number: heartbeat.recorded.denied)
+    text.append(memberName("SbxRecordedDropped"), number: heartbeat.recorded.dropped)
     text.append(memberName("SbxRecordedInbound"), number: heartbeat.recorded.inbound)
     text.append(memberName("SbxRecordedRecovered"), number: heartbeat.recorded.recovered)
     text.append(memberName("SbxRecordedUntracked"), number: heartbeat.recorded.untracked)
@@ -139,6 +140,7 @@ extension AuditLog {
     text.append(memberName("SbxSkippedQueries"), number: heartbeat.skippedQueries)
     if let count = heartbeat.kernelAllowed { text.append(memberName("SbxKernelAllowed"), number: count) }
     if let count = heartbeat.kernelDenied { text.append(memberName("SbxKernelDenied"), number: count) }
+    if let count = heartbeat.kernelDropped { text.append(memberName("SbxKernelDropped"), number: count) }
   }
 
   private mutating func append(_ dropped: RecordsDroppedDraft) {

@@ -21,6 +21,9 @@ package struct DenialRollup: Sendable {
     var transport: TransportProtocol
     var reason: DenialReason
     var isTampering: Bool
+    var origin: FlowDraft.Origin
+    /// Who sent packets that a counter told of: they have no ports to tell them apart.
+    var source: IPAddress?
     var rollup: FlowDraft.Rollup?
   }
 
@@ -52,7 +55,8 @@ package struct DenialRollup: Sendable {
     deadlineReached(at: now, into: &actions)
     var key = Key(
       destination: draft.tuple.destination, transport: draft.tuple.transport, reason: reason,
-      isTampering: draft.attribution.isTampering)
+      isTampering: draft.attribution.isTampering, origin: draft.origin,
+      source: draft.origin.isCounted ? draft.tuple.source.address : nil)
     if count(draft, key) { return }
     if standsForItself(at: now) {
       open(Window(key: key, deadline: now + Self.window, draft: draft, startedAt: draft.startedAt), into: &actions)
@@ -66,6 +70,7 @@ package struct DenialRollup: Sendable {
         countedAddresses += 1
       } else {
         key.destination = Endpoint(.unspecified(isIPv4: draft.tuple.destination.address.isIPv4), 0)
+        key.source = nil
         key.rollup = .addresses
       }
     }

@@ -20,6 +20,15 @@ package struct FlowDraft: Hashable, Sendable {
     case recovered = "Recovered"
     /// The table of live flows was full: no `FlowUpdate` or `FlowClose` will follow.
     case untracked = "Untracked"
+    /// Packets that were dropped on their way out and made no entry: the kernel counted them by source, destination and protocol.
+    case counted = "Counted"
+    /// The same, for packets that the pod would only have forwarded.
+    case forwarded = "Forwarded"
+    /// The same, for packets from outside that may not begin a flow.
+    case uninvited = "Uninvited"
+
+    /// Told by a counter: neither ports nor ICMP's type are known.
+    var isCounted: Bool { self == .counted || self == .forwarded || self == .uninvited }
   }
 
   /// What a denial stands for that counts many: `AdditionalFields` says so.

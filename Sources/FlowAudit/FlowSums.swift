@@ -4,6 +4,8 @@ package struct FlowSums: Hashable, Sendable {
   package var allowed: UInt64 = 0
   /// Denied, each attempt once.
   package var denied: UInt64 = 0
+  /// Packets that were dropped and made no entry, on record or counted in a roll-up that will be; not in `denied`.
+  package var dropped: UInt64 = 0
   /// Came into the pod.
   package var inbound: UInt64 = 0
   /// The daemon's own, as far as events told of them; not in the other sums.

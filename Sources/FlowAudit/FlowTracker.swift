@@ -60,13 +60,13 @@ package struct FlowTracker: Sendable {
     }
   }
 
-  /// Denied packets that never made an entry, told by NFLOG or a counter. `attribution` must deny.
+  /// A denied flow, or denied packets that never made an entry and that the kernel counted. `attribution` must deny.
   package mutating func deny(
     _ tuple: FlowTuple, attribution: FlowAttribution, count: Int, origin: FlowDraft.Origin = .seen, at now: Moment,
     into actions: inout [FlowAction]
   ) {
     guard case .deny(let reason) = attribution.verdict, count > 0 else { return }
-    sums.denied += UInt64(count)
+    if origin.isCounted { sums.dropped += UInt64(count) } else { sums.denied += UInt64(count) }
     let draft = FlowDraft(
       stage: .denied(reason), session: nextSession(), tuple: tuple, attribution: attribution, origin: origin,
       startedAt: now.wall, endedAt: now.wall, count: count)

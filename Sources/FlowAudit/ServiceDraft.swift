@@ -177,14 +177,15 @@ package struct HeartbeatDraft: Hashable, Sendable {
   package var skippedQueries: UInt64
   /// `SbxKernelAllowed`: new flows by the ruleset's counter; nil when not read.
   package var kernelAllowed: UInt64?
-  /// `SbxKernelDenied`.
+  /// `SbxKernelDenied`: new TCP and UDP flows that were refused.
   package var kernelDenied: UInt64?
+  /// `SbxKernelDropped`: packets that were dropped and made no entry.
+  package var kernelDropped: UInt64?
 
   package init(
     acknowledgedSequence: UInt64?, oldestUnacknowledged: TimeSpan?, spoolBytes: UInt64, droppedTotal: UInt64,
     quarantinedTotal: UInt64, liveFlows: Int, recorded: FlowSums, skippedFlows: UInt64 = 0,
-    skippedQueries: UInt64 = 0, kernelAllowed: UInt64? = nil,
-    kernelDenied: UInt64? = nil
+    skippedQueries: UInt64 = 0, kernelAllowed: UInt64? = nil, kernelDenied: UInt64? = nil, kernelDropped: UInt64? = nil
   ) {
     self.acknowledgedSequence = acknowledgedSequence
     self.oldestUnacknowledged = oldestUnacknowledged
@@ -197,6 +198,7 @@ package struct HeartbeatDraft: Hashable, Sendable {
     self.skippedQueries = skippedQueries
     self.kernelAllowed = kernelAllowed
     self.kernelDenied = kernelDenied
+    self.kernelDropped = kernelDropped
   }
 }
 

@@ -8,6 +8,7 @@ extension SetDefinition {
     if mapsToMark { flags |= NFT_SET_MAP.rawValue }
     if isInterval { flags |= NFT_SET_INTERVAL.rawValue }
     if hasTimeouts { flags |= NFT_SET_TIMEOUT.rawValue }
+    if isDynamic { flags |= NFT_SET_EVAL.rawValue }
     let set = LibnftnlSet(table: table, name: name.rawValue, identifier: identifier, key: KeyType(key))
     if isInterval && key.count > 1 {
       flags |= NFT_SET_CONCAT.rawValue

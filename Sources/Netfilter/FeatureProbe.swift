@@ -4,6 +4,7 @@ import Glibc
 /// A kernel feature that rulesets need or may use.
 package enum KernelFeature: String, CaseIterable, Hashable, Sendable {
   case meta, cmp, immediate, payload, lookup, bitwise, byteorder, ct, notrack, counter, redir
+  case dynset
   case filterChain = "chain type filter"
   case natChain = "chain type nat"
   case timeoutMap = "map with timeouts"
@@ -50,6 +51,9 @@ extension KernelFeature {
     case .bitwise: rule([.isConnectionRequest])
     case .byteorder, .ct: rule([.connectionMark(1)])
     case .counter: rule([.counter])
+    case .dynset:
+      [.addTable, .addSet(SetDefinition(Self.counting, key: [.protocolNumber], sizeMax: 1, isDynamic: true))]
+        + rule([.countIn(Self.counting, [.protocolNumber])]).dropFirst()
     case .notrack: rule([.notrack], .init(kind: .filter, hook: .prerouting, priority: -300, drops: false))
     case .redir: rule([.protocols([6]), .redirect(9)], .init(kind: .nat, hook: .output, priority: -100, drops: false))
     case .filterChain: rule([], .init(kind: .filter, hook: .output, priority: 0, drops: true))
@@ -60,6 +64,8 @@ extension KernelFeature {
     case .log: rule([.log(group: 1)])
     }
   }
+
+  private static let counting = SetName(rawValue: "probe")
 
   private func rule(_ statements: [Statement], _ base: ChainDefinition.Base? = nil) -> [KernelChange] {
     let chain = ChainDefinition(ChainName(rawValue: "probe"), base: base)

@@ -143,6 +143,7 @@ enum TablesAttribute {
   static let elementTimeout: UInt16 = 4
   static let elementExpiration: UInt16 = 5
   static let elementUserData: UInt16 = 6
+  static let elementExpression: UInt16 = 7
   /// `NFTNL_UDATA_SET_ELEM_COMMENT` (libnftnl/udata.h): type, length and text with a final zero.
   static let commentUserData: UInt8 = 0
   static let elementKeyEnd: UInt16 = 10

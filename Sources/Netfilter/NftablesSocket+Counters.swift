@@ -31,6 +31,33 @@ extension NftablesSocket {
   }
 }
 
+extension NftablesSocket {
+  /// What the kernel counted since the ruleset was installed, and the dropped packets not yet taken.
+  package func counts(of ruleset: Ruleset) throws(NetlinkError) -> KernelCounts {
+    var rules: [RuleCounter: UInt64] = [:]
+    var chains: [ChainName: [RuleCount?]] = [:]
+    for place in ruleset.counterPlaces {
+      if chains[place.chain] == nil { chains[place.chain] = try counts(of: place.chain) }
+      guard let chain = chains[place.chain], chain.indices.contains(place.rule), let count = chain[place.rule] else {
+        continue
+      }
+      rules[place.counter, default: 0] += count.packets
+    }
+    return KernelCounts(rules: rules, dropped: try dropped(by: ruleset))
+  }
+
+  /// The dropped packets not yet taken.
+  package func dropped(by ruleset: Ruleset) throws(NetlinkError) -> [DroppedPackets] {
+    var dropped: [DroppedPackets] = []
+    for set in ruleset.sets where set.isDynamic {
+      for (element, count) in try countedElements(of: set) where count.packets > 0 {
+        if let one = DroppedPackets(element, packets: count.packets, of: set.name) { dropped.append(one) }
+      }
+    }
+    return dropped
+  }
+}
+
 private func ruleCount(_ message: NetlinkMessage, in bytes: borrowing Span<UInt8>) -> RuleCount? {
   var reader = message.attributes(in: bytes)
   while let attribute = reader.nextAttribute(in: bytes) {
@@ -43,7 +70,8 @@ private func ruleCount(_ message: NetlinkMessage, in bytes: borrowing Span<UInt8
   return nil
 }
 
-private func expressionCount(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) -> RuleCount? {
+/// What a `counter` expression says; nil for another expression.
+func expressionCount(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) -> RuleCount? {
   guard let data = expressionData("counter", range, in: bytes) else { return nil }
   var count = RuleCount(packets: 0, bytes: 0)
   var reader = AttributeReader(data, in: bytes)

@@ -16,6 +16,15 @@ extension NftablesSocket {
     }
   }
 
+  /// Every element of a set whose elements count packets, with its count. The corresponding command is `nft list set inet sallyport NAME`.
+  package func countedElements(of set: SetDefinition) throws(NetlinkError) -> [(element: SetElement, count: RuleCount)]
+  {
+    try rawElements(of: set.name).compactMap { element in
+      guard let key = splitKey(element.key, set.key), let count = element.count else { return nil }
+      return (SetElement(key), count)
+    }
+  }
+
   /// Whether our table is there.
   package func hasTable() throws(NetlinkError) -> Bool {
     do throws(NetlinkError) {
@@ -51,6 +60,7 @@ extension NftablesSocket {
     var mark: UInt32?
     var timeout: TimeSpan?
     var comment: [UInt8]?
+    var count: RuleCount?
   }
 
   /// Lists a set until a listing is whole. The kernel goes on with a dump by counting from the start, and does not say when its hash
@@ -103,6 +113,7 @@ private func rawElement(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) ->
     // What is left; it comes after the timeout.
     case TablesAttribute.elementExpiration: element.timeout = milliseconds(bytes.bigEndian64(at: start))
     case TablesAttribute.elementUserData: element.comment = comment(bytes.array(attribute.value))
+    case TablesAttribute.elementExpression: element.count = expressionCount(attribute.value, in: bytes)
     default: break
     }
   }

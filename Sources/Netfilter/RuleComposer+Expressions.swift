@@ -114,6 +114,17 @@ extension RuleComposer {
   /// `[ counter pkts 0 bytes 0 ]`
   func counter() { expression("counter", []) }
 
+  /// `[ dynset add reg_key 1 set NAME expr [ counter pkts 0 bytes 0 ] ]`. The corresponding C functions are `nftnl_expr_alloc` and `nftnl_expr_set`.
+  func count(in set: String) {
+    expression(
+      "dynset",
+      [
+        (NFTNL_EXPR_DYNSET_OP, .number(NFT_DYNSET_OP_ADD.rawValue)),
+        (NFTNL_EXPR_DYNSET_SREG_KEY, .number(Self.firstRegister)), (NFTNL_EXPR_DYNSET_SET_NAME, .text(set)),
+        (NFTNL_EXPR_DYNSET_EXPR, .expression("counter")),
+      ])
+  }
+
   /// `[ log group GROUP ]`
   func log(group: UInt16) { expression("log", [(NFTNL_EXPR_LOG_GROUP, .short(group))]) }
 

@@ -94,6 +94,9 @@ extension RuleComposer {
     case .fieldsIn(let set, let fields):
       load(fields)
       lookUp(set.rawValue)
+    case .countIn(let set, let fields):
+      load(fields)
+      count(in: set.rawValue)
     case .setConnectionMark(let mark):
       immediate(hostOrderBytes(mark))
       setConntrackMark()

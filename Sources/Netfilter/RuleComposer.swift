@@ -16,6 +16,8 @@ import Firewall
     case number(UInt32)
     case data([UInt8])
     case text(String)
+    /// Another expression, without attributes of its own.
+    case expression(String)
   }
 
   private let rule: OpaquePointer
@@ -47,6 +49,10 @@ import Firewall
       // libnftnl copies text and data; at most NFT_DATA_VALUE_MAXLEN (64) octets of data.
       case .data(let octets): unsafe nftnl_expr_set(expression, attribute, octets, UInt32(octets.count))
       case .text(let text): unsafe nftnl_expr_set_str(expression, attribute, text)
+      case .expression(let name):
+        guard let inner = unsafe nftnl_expr_alloc(name) else { fatalError("libnftnl has no expression \(name)") }
+        // Belongs to the outer one from here on.
+        unsafe nftnl_expr_set(expression, attribute, UnsafeRawPointer(inner), 0)
       }
     }
     unsafe nftnl_rule_add_expr(rule, expression)

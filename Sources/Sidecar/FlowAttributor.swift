@@ -40,6 +40,19 @@ struct FlowAttributor {
     }
   }
 
+  /// Packets of which the kernel kept no mark.
+  func attribute(_ packets: DroppedPackets, _ tuple: FlowTuple, at now: Moment) -> FlowAttribution {
+    guard packets.place == .out else { return FlowAttribution(.deny(.defaultDeny)) }
+    let names = firewall.names(leasing: packets.destination, at: now.instant)
+    if let reason = gate.closedBy { return FlowAttribution(.deny(reason), name: names.first?.description) }
+    let hasPorts = packets.transport == .tcp || packets.transport == .udp
+    let rule = policy.decide(
+      names.first, packets.destination, port: 0, transport: packets.transport, at: now.wall)
+    return FlowAttribution(
+      .deny(hasPorts ? .defaultDeny : .protocol), name: names.first?.description, names: names.map(\.description),
+      rule: hasPorts || rule.action == .allow ? nil : rule.text)
+  }
+
   private func attributeDenial(of tuple: FlowTuple, at now: Moment) -> FlowAttribution {
     let names = firewall.names(leasing: tuple.destination.address, at: now.instant)
     if names.isEmpty, let last = firewall.lastLease(of: tuple.destination.address),

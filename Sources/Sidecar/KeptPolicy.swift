@@ -30,7 +30,10 @@ package struct KeptPolicy: Hashable, Sendable {
   /// Its name in the state directory.
   package static let file = ChangeState.file
 
-  package var composed: [UInt8] {
+  package var composed: [UInt8] { composed(document?.json() ?? []) }
+
+  /// `json`: the document's, if there is one.
+  func composed(_ json: [UInt8]) -> [UInt8] {
     var writer = JSONWriter()
     writer.beginObject()
     if let podUID {
@@ -47,9 +50,9 @@ package struct KeptPolicy: Hashable, Sendable {
       writer.key("fileDigest")
       writer.string(fileDigest)
     }
-    if let document {
+    if document != nil {
       writer.key("policy")
-      document.write(into: &writer)
+      writer.raw(json)
     }
     writer.endObject()
     return writer.bytes + [0x0a]

@@ -22,6 +22,10 @@ package enum SidecarEffect: Sendable {
   case readCounters(FlowTuple, identifier: UInt32)
   /// Then `flowsDumped`.
   case dumpFlows
+  /// Read the ruleset's counters and counting sets, then every flow event that was waiting; then `countsRead`.
+  case readCounts
+  /// Take these out of the counting sets; then `countsRemoved`.
+  case removeCounts([DroppedPackets])
 
   // DNS.
   case sendUpstream(UpstreamQuery)

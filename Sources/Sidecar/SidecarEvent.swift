@@ -45,6 +45,10 @@ package enum SidecarEvent: Sendable {
   case conntrackFailed(code: Int32)
   /// Outcome of `dumpFlows`.
   case flowsDumped([ConntrackEvent])
+  /// Outcome of `readCounts`; nil when they could not be read.
+  case countsRead(KernelCounts?)
+  /// Outcome of `removeCounts`.
+  case countsRemoved
 
   // The disk.
   case cursorRead([UInt8]?)

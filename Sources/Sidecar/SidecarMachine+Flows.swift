@@ -95,7 +95,7 @@ extension SidecarMachine {
       name: attribution.name.flatMap { DomainName($0) })
   }
 
-  private var attributor: FlowAttributor {
+  var attributor: FlowAttributor {
     FlowAttributor(firewall: firewall, gate: gate, policy: policyInForce, seen: seen)
   }
 }

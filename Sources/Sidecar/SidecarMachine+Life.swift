@@ -66,6 +66,7 @@ extension SidecarMachine {
       emit(.ready)
       emit(.rememberRuleset)
       life.nextHeartbeat = now.instant + settings.pulse
+      counts.nextReading = now.instant + SidecarSettings.countsInterval
       perform(spool.recover(life.listing, at: now), at: now, using: &generator)
       life.listing = []
     }
@@ -85,10 +86,12 @@ extension SidecarMachine {
         SidecarStartDraft(
           previousBootID: report.lastBoot.map(bootText), previousLastSequence: report.lastSequence, notices: notices)),
       at: now, using: &generator)
+    let loaded = version(of: policy, policy.document.json())
+    change.version = loaded
     record(
       .policyChange(
         PolicyChangeDraft(
-          change: .create, operation: "PolicyLoad", source: settings.policySource, old: nil, new: version(of: policy))),
+          change: .create, operation: "PolicyLoad", source: settings.policySource, old: nil, new: loaded)),
       at: now, using: &generator)
     if let change = tamper.atStart {
       let draft = TamperDraft(object: change.object, what: change.text, isRestored: true)
@@ -183,9 +186,10 @@ extension SidecarMachine {
     }
     if let due = life.nextHeartbeat, due <= now.instant {
       life.nextHeartbeat = now.instant + settings.pulse
-      recordHeartbeat(at: now, using: &generator)
+      counts.owesHeartbeat = true
       proveFileAgain(after: [.notYet], at: now, using: &generator)
     }
+    readCountsIfDue(at: now)
     endTurn(at: now, using: &generator)
   }
 
@@ -204,7 +208,10 @@ extension SidecarMachine {
     emit(.log(LogEntry(.warning, message, [("seconds", String(step))])))
   }
 
-  private mutating func recordHeartbeat(at now: Moment, using generator: inout some RandomNumberGenerator) {
+  /// `hasCounts`: the kernel's counters were read just now.
+  mutating func recordHeartbeat(
+    hasCounts: Bool, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
     record(
       .heartbeat(
         HeartbeatDraft(
@@ -212,7 +219,10 @@ extension SidecarMachine {
           oldestUnacknowledged: spool.oldestUnacknowledged.map { now.instant - $0.appendedAt.instant },
           spoolBytes: UInt64(spool.storedBytes), droppedTotal: evidence.droppedTotal,
           quarantinedTotal: evidence.quarantinedTotal, liveFlows: tracker.liveCount, recorded: tracker.sums,
-          skippedFlows: evidence.skippedFlows, skippedQueries: evidence.skippedQueries)),
+          skippedFlows: evidence.skippedFlows, skippedQueries: evidence.skippedQueries,
+          kernelAllowed: hasCounts ? counts.totals[.permittedFlows] ?? 0 : nil,
+          kernelDenied: hasCounts ? counts.totals[.refusedFlows] ?? 0 : nil,
+          kernelDropped: hasCounts ? counts.dropped : nil)),
       at: now, using: &generator)
   }
 

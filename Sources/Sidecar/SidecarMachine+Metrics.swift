@@ -41,6 +41,8 @@ extension SidecarMachine {
     text.counter("flows_allowed_total", "New flows that left.", flows.allowed)
     text.counter("flows_denied_total", "New flows that were denied.", flows.denied)
     text.counter("flows_inbound_total", "New flows into the pod.", flows.inbound)
+    text.counter(
+      "packets_dropped_total", "Dropped packets of no flow: other protocols, forwarded, from outside.", flows.dropped)
     text.gauge("flows_live", "Flows that live.", UInt64(tracker.liveCount))
     text.counter(
       "conntrack_reconciliations_total", "Dumps of the kernel's flows, the one at the start included.",

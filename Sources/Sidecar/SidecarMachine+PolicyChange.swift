@@ -33,6 +33,8 @@ struct ChangeState: Sendable {
     var step: Step
     /// The kernel transaction that carries it; nil until it is taken.
     var transaction: UInt64?
+    /// What the new policy is on the record, once it was composed to be kept.
+    var version: PolicyChangeDraft.Version?
     var grantsEnded = 0
     var flowsCut = 0
     /// Why a change is undone; nil for a change.
@@ -50,6 +52,8 @@ struct ChangeState: Sendable {
   var source: String?
   /// SHA-256 of the policy file as it was read last; nil when there is none.
   var fileDigest: String?
+  /// What the policy in force is on the record: composing and hashing it anew would take longer than the rest of a small change.
+  var version: PolicyChangeDraft.Version?
 
   /// The file in the state directory that holds the policy.
   static let file = "policy.json"
@@ -114,7 +118,7 @@ extension SidecarMachine {
   ) {
     flushRollups(at: now, using: &generator)
     let old = policy
-    policy = RuleSet(document, always: always, revision: old.revision.number + 1)
+    policy = RuleSet(document, always: always, revision: old.revision.number + 1, after: old)
     firewall.replacePolicy(policy, at: now)
     change.underWay = ChangeState.UnderWay(request: asked, old: old, step: .kernel)
   }
@@ -210,7 +214,6 @@ extension SidecarMachine {
     let id = change.nextKeep
     change.nextKeep += 1
     underWay.step = .disk(id)
-    change.underWay = underWay
     var source = change.source ?? settings.policySource
     var digest = change.fileDigest ?? settings.policyFileDigest
     switch underWay.request {
@@ -221,7 +224,11 @@ extension SidecarMachine {
     let kept = KeptPolicy(
       podUID: settings.identity.podUID, revision: policy.revision.number,
       document: source == "api" ? policy.document : nil, source: source, fileDigest: digest)
-    let bytes = kept.composed
+    // Composed once: for the file, and hashed for the record.
+    let json = policy.document.json()
+    underWay.version = version(of: policy, json)
+    change.underWay = underWay
+    let bytes = kept.composed(json)
     guard bytes.count <= KeptPolicy.bytesMax else {
       // The next start could not read it.
       let reason = "policy of \(bytes.count) octets exceeds limit \(KeptPolicy.bytesMax)"
@@ -253,7 +260,8 @@ extension SidecarMachine {
         .log(LogEntry(.error, "the changed policy could not be kept; the old one is put back", [("reason", reason)])))
       var undo = ChangeState.UnderWay(request: nil, old: policy, step: .kernel)
       undo.undoing = (connection, reason, request.form)
-      policy = RuleSet(underWay.old.document, always: underWay.old.always, revision: policy.revision.number + 1)
+      policy = RuleSet(
+        underWay.old.document, always: underWay.old.always, revision: policy.revision.number + 1, after: policy)
       firewall.replacePolicy(policy, at: now)
       change.underWay = undo
     }
@@ -340,18 +348,22 @@ extension SidecarMachine {
     case .lists(_, let directory)?: (operation, source) = ("AlwaysReload", directory)
     case nil: operation = "PolicyRestore"
     }
+    let old = change.version?.revision == String(underWay.old.revision.number) ? change.version : nil
+    let new = underWay.version ?? version(of: policy, policy.document.json())
     record(
       .policyChange(
         PolicyChangeDraft(
-          change: kind, operation: operation, source: source, old: version(of: underWay.old), new: version(of: policy),
+          change: kind, operation: operation, source: source,
+          old: old ?? version(of: underWay.old, underWay.old.document.json()), new: new,
           refusal: refusal, flowsCut: underWay.flowsCut, grantsEnded: underWay.grantsEnded)), at: now,
       using: &generator)
+    if underWay.undoing != nil || refusal == nil { change.version = new }
   }
 
-  func version(of rules: RuleSet) -> PolicyChangeDraft.Version {
+  /// `json`: its document's.
+  func version(of rules: RuleSet, _ json: [UInt8]) -> PolicyChangeDraft.Version {
     PolicyChangeDraft.Version(
-      revision: String(rules.revision.number), hash: hexadecimal(hash(rules.document.json())),
-      ruleCount: rules.document.egress.count)
+      revision: String(rules.revision.number), hash: hexadecimal(hash(json)), ruleCount: rules.document.egress.count)
   }
 
   func view(of rules: RuleSet) -> PolicyView {

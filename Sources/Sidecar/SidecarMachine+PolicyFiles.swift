@@ -55,8 +55,8 @@ extension SidecarMachine {
     record(
       .policyChange(
         PolicyChangeDraft(
-          change: .set, operation: operation, source: source, old: version(of: policy), new: nil,
-          refusal: problems.summary)), at: now, using: &generator)
+          change: .set, operation: operation, source: source,
+          old: change.version ?? version(of: policy, policy.document.json()), new: nil, refusal: problems.summary)), at: now, using: &generator)
   }
 }
 

@@ -52,6 +52,7 @@ package struct SidecarMachine: Sendable {
   var life = LifeState()
   var tamper = TamperState()
   var files = PolicyFileState()
+  var counts = CountState()
 
   /// Nil where it was taken: moved out, since copying one counts a dozen references.
   private var effects: [SidecarEffect?] = []
@@ -113,6 +114,8 @@ package struct SidecarMachine: Sendable {
     case .conntrackFailed(let code):
       emit(.log(LogEntry(.error, "the kernel's flow events cannot be read", [("errno", String(code))])))
     case .flowsDumped(let events): reconcile(events, at: now, using: &generator)
+    case .countsRead(let counts): countsRead(counts, at: now, using: &generator)
+    case .countsRemoved: countsRemoved(at: now)
 
     case .cursorRead(let bytes): perform(spool.cursorRead(bytes, at: now), at: now, using: &generator)
     case .segmentRead(let name, let bytes):
@@ -164,8 +167,8 @@ package struct SidecarMachine: Sendable {
       var earliest: Instant?
       for deadline in [
         proxy.nextDeadline, firewall.nextDeadline, tracker.nextDeadline, queries.nextDeadline, spool.nextDeadline,
-        forwarder.nextDeadline, life.nextHeartbeat, policyDeadline, undoDeadline, gate.nextDeadline, drainDeadline,
-        tamper.nextDeadline, notices.nextDeadline,
+        forwarder.nextDeadline, life.nextHeartbeat, counts.nextReading, policyDeadline, undoDeadline, gate.nextDeadline,
+        drainDeadline, tamper.nextDeadline, notices.nextDeadline,
       ] {
         guard let deadline else { continue }
         earliest = earliest.map { min($0, deadline) } ?? deadline

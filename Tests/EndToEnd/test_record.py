@@ -70,7 +70,6 @@ class Record(LabCase):
         wait_for("25 tries are counted", counted, 30)
         self.assertEqual(sum(r["EventCount"] for r in self.lab.records("FlowDenied", DstIpAddr="198.51.100.22")), 25)
 
-    @unittest.expectedFailure      # the kernel drops it before it is a flow, and nothing tells the daemon yet
     def test_icmp_that_was_denied_is_on_record(self):
         self.lab.inside(self.lab.pod, "sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647")
         self.assertEqual(self.lab.python(PING, "198.51.100.23"), "no answer")

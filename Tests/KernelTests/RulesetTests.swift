@@ -80,6 +80,10 @@ extension KernelTests {
             SetName(rawValue: "lease4_port"), [.ipv4Destination, .protocolNumber, .destinationPort]), .accept,
         ], "ct mark set ip daddr . meta l4proto . th dport map @lease4_port accept"
       ),
+      (
+        [.countIn(SetName(rawValue: "ways4"), [.ipv4Source, .ipv4Destination, .protocolNumber])],
+        "add @ways4 { ip saddr . ip daddr . meta l4proto counter }"
+      ),
       ([.countsBytes, .counter], "ct original bytes > 0 counter packets 0 bytes 0"),
       ([.counter, .drop], "counter packets 0 bytes 0 drop"),
       ([.jump(ChainName(rawValue: "other"))], "jump other"),
@@ -91,6 +95,8 @@ extension KernelTests {
       SetDefinition(SetName(rawValue: "grants"), key: [.mark], hasTimeouts: true),
       SetDefinition(SetName(rawValue: "families"), key: [.family], hasTimeouts: true),
       SetDefinition(SetName(rawValue: "ports4"), key: [.ipv4Address, .protocolNumber, .port], sizeMax: 1000),
+      SetDefinition(
+        SetName(rawValue: "ways4"), key: [.ipv4Address, .ipv4Address, .protocolNumber], sizeMax: 8, isDynamic: true),
       SetDefinition(SetName(rawValue: "ports6"), key: [.ipv6Address, .protocolNumber, .port]),
       SetDefinition(SetName(rawValue: "lease4"), key: [.ipv4Address], mapsToMark: true, hasTimeouts: true),
       SetDefinition(SetName(rawValue: "lease6"), key: [.ipv6Address], mapsToMark: true, hasTimeouts: true),

@@ -231,7 +231,8 @@ extension Statement {
   /// The set that it looks into.
   fileprivate var names: SetName? {
     switch self {
-    case .connectionMarkIn(let name), .familyIn(let name), .fieldsIn(let name, _), .setConnectionMarkFrom(let name, _):
+    case .connectionMarkIn(let name), .familyIn(let name), .fieldsIn(let name, _), .setConnectionMarkFrom(let name, _),
+      .countIn(let name, _):
       name
     default: nil
     }

@@ -133,6 +133,7 @@ extension SimulatedKernel {
       }
       packet.connectionMark = mark
       return true
+    case .countIn(_, let fields): return values(fields, packet) != nil
     case .countsBytes, .counter, .log, .notrack: return true
     case .accept, .drop, .redirect, .jump, .goTo, .returnToCaller: return true
     }

@@ -77,6 +77,8 @@ extension SimulatedWorld {
     case .flowsFound(let events): "> found \(events.count)"
     case .flowsCut(let events): "> cut \(events.count)"
     case .flowsDumped(let events): "> dumped \(events.count)"
+    case .countsRead(let counts): "> counts of \(counts?.dropped.count ?? -1)"
+    case .countsRemoved: "> counts removed"
     case .spoolRead(let read, let bytes): "> read \(read.name) \(read.offset) \(bytes?.count ?? -1)"
     case .segmentRead(let name, let bytes): "> segment \(name) \(bytes?.count ?? -1)"
     case .cursorRead(let bytes): "> cursor \(bytes?.count ?? -1)"
@@ -118,6 +120,8 @@ extension SimulatedWorld {
     case .deleteFlows(let flows): "< delete \(flows.count)"
     case .readCounters(let tuple, _): "< counters \(tuple.destination)"
     case .dumpFlows: "< dump"
+    case .readCounts: "< read counts"
+    case .removeCounts(let taken): "< remove \(taken.count) counts"
     case .sendUpstream(let query):
       "< upstream \(query.upstream) \(query.socket) \(query.isTCP) \(fingerprint(query.bytes))"
     case .reply(let reply):

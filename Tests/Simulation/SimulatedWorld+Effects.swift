@@ -25,6 +25,8 @@ extension SimulatedWorld {
       }
       return [.flowMissing(tuple, identifier: identifier)]
     case .dumpFlows: return [.flowsDumped(kernel.conntrack.live.map { $0.event(.snapshot) })]
+    case .readCounts: return [.countsRead(KernelCounts(rules: [:], dropped: []))]
+    case .removeCounts: return [.countsRemoved]
     case .sendUpstream(let query): return send(query)
     case .reply(let reply):
       replied(reply)
