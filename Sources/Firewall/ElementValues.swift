@@ -1,7 +1,7 @@
 import Addressing
 
 /// The values of a key, one a part and as `KeyPart` says. Up to 24 octets stand here, since every lease is written by one: an address of 16 with
-/// protocol and port. Longer ones, which no set of ours has, take memory of their own.
+/// protocol and port. Longer ones, by which dropped packets of IPv6 are counted, take memory of their own.
 package struct ElementValues: Hashable, Sendable {
   /// Octets that need no memory.
   static let inlineOctetsMax = 24

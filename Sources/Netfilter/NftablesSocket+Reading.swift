@@ -19,9 +19,9 @@ extension NftablesSocket {
   /// Every element of a set whose elements count packets, with its count. The corresponding command is `nft list set inet sallyport NAME`.
   package func countedElements(of set: SetDefinition) throws(NetlinkError) -> [(element: SetElement, count: RuleCount)]
   {
-    try rawElements(of: set.name).compactMap { element in
+    try rawElements(of: set.name).compactMap { element -> (element: SetElement, count: RuleCount)? in
       guard let key = splitKey(element.key, set.key), let count = element.count else { return nil }
-      return (SetElement(key), count)
+      return (SetElement(ElementValues(key)), count)
     }
   }
 

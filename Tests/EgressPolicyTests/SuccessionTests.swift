@@ -45,7 +45,7 @@ private func rules(_ texts: [String]) throws -> RuleList {
 
 @Test func aDocumentIsWrittenAsItsReaderWouldHaveIt() throws {
   let text =
-    #"{"egress":[{"action":"allow","target":"A.test."},{"action":"deny","target":"10.0.0.0/8","ports":["443/tcp","80"]},{"action":"allow","target":"b.test","expiresAt":"2030-12-01T00:00:00Z","reason":"ticket \"42\"\n"},{"action":"allow","target":"c.test","ports":["443/tcp","80"],"reason":"ticket \"42\"\n"}],"defaultAction":"deny"}"#
+    #"{"egress":[{"action":"allow","target":"A.test."},{"action":"deny","target":"10.0.0.0/8","ports":["443/tcp","80"]},{"action":"allow","target":"b.test","expiresAt":"2030-12-01T00:00:00.000000Z","reason":"ticket \"42\"\n"},{"action":"allow","target":"c.test","ports":["443/tcp","80"],"reason":"ticket \"42\"\n"}],"defaultAction":"deny"}"#
   #expect(String(decoding: try PolicyDocument.parse(Array(text.utf8)).json(), as: UTF8.self) == text)
   #expect(String(decoding: PolicyDocument.denyAll.json(), as: UTF8.self) == #"{"egress":[],"defaultAction":"deny"}"#)
 }

@@ -35,6 +35,16 @@ extension KernelTests {
             var parts = AttributeReader(expression.value, in: octets.span)
             while let part = parts.nextAttribute(in: octets.span) {
               if part.type == TablesAttribute.expressionName { names.append(octets.span.text(part.value)) }
+              guard part.type == TablesAttribute.expressionData, names.last == "dynset" else { continue }
+              // What each element gets stands inside: NFTA_DYNSET_EXPR (7).
+              var inner = AttributeReader(part.value, in: octets.span)
+              while let attribute = inner.nextAttribute(in: octets.span) {
+                guard attribute.type == 7 else { continue }
+                var element = AttributeReader(attribute.value, in: octets.span)
+                while let part = element.nextAttribute(in: octets.span) {
+                  if part.type == TablesAttribute.expressionName { names.append(octets.span.text(part.value)) }
+                }
+              }
             }
           }
         }
