@@ -5,13 +5,14 @@ import Timekeeping
 ///
 /// The first is recorded at once; when its window ends, what was counted since becomes one record, with the words of the last repeat. Whoever tries ports by the
 /// thousand must not fill the spool with their denials: the first destinations of a window are on the record each for itself, all further ones are counted in a
-/// record for each address, and when there are too many addresses in one for all.
+/// record for each address, and when there are too many addresses in one for all. Packets that a counter told of, and tampering, have their own first destinations:
+/// neither is lost among denials of the usual kind, nor the other way round.
 package struct DenialRollup: Sendable {
   /// How long repeats are counted, the same as for queries.
   package static let window = TimeSpan.seconds(10)
   /// Open windows: some 500 octets each, so 2 MiB at most. When one more is needed the oldest ends early, which may cost a record and loses nothing.
   package static let windowsMax = 4_096
-  /// Destinations that are on the record each for itself in one window, and then addresses that have a count of their own: 512, more than a program that is not up
+  /// Destinations of one kind that are on the record each for itself in one window, and then addresses that have a count of their own: 512, more than a program that is not up
   /// to something tries; some 80 KiB of records a second when it goes on for ever. What goes beyond is counted by its address, and then in one record for all.
   package static let destinationsMax = 512
 
@@ -38,11 +39,16 @@ package struct DenialRollup: Sendable {
     var startedAt: WallTime
   }
 
+  private struct Allowance: Sendable {
+    /// Destinations on the record each for itself, and addresses that are counted.
+    var destinations = 0
+    var countedAddresses = 0
+  }
+
   private var windows = RollupQueue<Window>()
   private var serials: [Key: Int] = [:]
-  /// Destinations on the record each for itself since `countedFrom`, and addresses that are counted.
-  private var destinations = 0
-  private var countedAddresses = 0
+  /// What was taken since `countedFrom`, by kind: flows, packets that a counter told of, tampering.
+  private var used = [Allowance](repeating: Allowance(), count: 3)
   private var countedFrom: Instant?
   /// When the oldest window ends.
   package private(set) var nextDeadline: Instant?
@@ -58,7 +64,8 @@ package struct DenialRollup: Sendable {
       isTampering: draft.attribution.isTampering, origin: draft.origin,
       source: draft.origin.isCounted ? draft.tuple.source.address : nil)
     if count(draft, key) { return }
-    if standsForItself(at: now) {
+    let kind = draft.attribution.isTampering ? 2 : draft.origin.isCounted ? 1 : 0
+    if standsForItself(kind, at: now) {
       open(Window(key: key, deadline: now + Self.window, draft: draft, startedAt: draft.startedAt), into: &actions)
       actions.append(.record(draft))
       return
@@ -66,8 +73,8 @@ package struct DenialRollup: Sendable {
     key.destination = Endpoint(draft.tuple.destination.address, 0)
     key.rollup = .ports
     if serials[key] == nil {
-      if countedAddresses < Self.destinationsMax {
-        countedAddresses += 1
+      if used[kind].countedAddresses < Self.destinationsMax {
+        used[kind].countedAddresses += 1
       } else {
         key.destination = Endpoint(.unspecified(isIPv4: draft.tuple.destination.address.isIPv4), 0)
         key.source = nil
@@ -106,14 +113,13 @@ package struct DenialRollup: Sendable {
   }
 
   /// Whether one more destination is on the record by itself.
-  private mutating func standsForItself(at now: Instant) -> Bool {
+  private mutating func standsForItself(_ kind: Int, at now: Instant) -> Bool {
     if countedFrom.map({ now - $0 >= Self.window }) ?? true {
       countedFrom = now
-      destinations = 0
-      countedAddresses = 0
+      for kind in used.indices { used[kind] = Allowance() }
     }
-    guard destinations < Self.destinationsMax else { return false }
-    destinations += 1
+    guard used[kind].destinations < Self.destinationsMax else { return false }
+    used[kind].destinations += 1
     return true
   }
 

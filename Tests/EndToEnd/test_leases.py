@@ -1,4 +1,4 @@
-"""Leases as the workload meets them, on this machine's kernel: T1 to T6, T12, T18, G5, G7, C6, C11."""
+"""Leases as the workload meets them, on this machine's kernel."""
 import concurrent.futures, json, pathlib, re, struct, subprocess, sys, time, unittest
 
 from stage import Flow, LabCase, allow, deny_all_but, wait_for
@@ -78,29 +78,6 @@ class Leases(LeaseCase):
         self.assertEqual(len(re.findall(r"r\d+-\d\.example\.test", shown)), 10)
         self.assertEqual(self.lab.api("PUT", "/policy", self.policy)[0], 200)
 
-    def test_C6_one_wildcard_asked_with_many_labels_is_bounded_and_harms_nobody(self):
-        self.assertEqual(self.lab.api("PUT", "/policy", deny_all_but(allow("*.lease.test"), allow("*.many.test")))[0], 200)
-        self.look_up("ttl-60-a-198-51-100-62")
-        flow = Flow(self.lab, "198.51.100.62", "echo", seconds=200)
-        before = self.memory()
-        result = self.run_python(ASK_MANY, RESOLVER, "n%d.many.test", 0, 100_000, timeout=300)
-        self.assertEqual(result["other"], {}, "every query has an answer of its kind")
-        # 98,304 leases of one rule, and as many names a day: the excess is SERVFAIL or REFUSED.
-        self.assertLessEqual(result["answered"], 98_304)
-        self.assertGreater(result["answered"], 90_000)
-        self.assertEqual(result["answered"] + result["withheld"], 100_000)
-        self.arrived("DnsDenied", 40, EventOriginalResultDetails="NAME_BUDGET")
-        self.assertLess(self.memory() - before, 220 << 10, "KiB for a hundred thousand leases")
-        self.look_up("ttl-60-a-198-51-100-63")
-        self.assertTrue(self.reaches("198.51.100.63"), "other names are unaffected")
-        self.assertIsNone(flow.stop()["error"])
-        self.assertEqual(self.lab.api("PUT", "/policy", self.policy)[0], 200)
-
-    def memory(self):
-        """KiB resident."""
-        status = pathlib.Path(f"/proc/{self.sidecar.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
-
     def test_C11_after_ten_thousand_names_no_source_port_collides(self):
         result = self.run_python(ASK_MANY, RESOLVER, "n%d.lease.test", 20_000, 10_000, timeout=120)
         self.assertEqual((result["answered"], result["other"]), (10_000, {}))
@@ -132,7 +109,7 @@ class ShortLeases(LeaseCase):
         wait_for("the lease has ended", lambda: not self.reaches("198.51.100.72"), 10)
         time.sleep(2)
         self.assertIsNone(flow.stop()["error"], "its next word is delivered")
-        record = self.arrived("FlowClose", 60, SrcPortNumber=flow.port)[0]
+        record = self.arrived("FlowClose", 60, DstIpAddr="198.51.100.72", SrcPortNumber=flow.port)[0]
         self.assertEqual(record["DstFQDN"], "ttl-1-a-198-51-100-72.lease.test")
 
     def test_T4_a_reconnect_works_in_the_grace_and_is_refused_after_it_with_the_last_name(self):
@@ -171,6 +148,33 @@ class ShortLeases(LeaseCase):
         self.assertGreater(result["withheld"], 0, "the bound was reached")
         self.assertGreaterEqual(self.metric("leases_refused_total") - refused, result["withheld"])
         self.assertIsNone(live.stop()["error"])
+
+
+class ManyLeases(LeaseCase):
+    policy = deny_all_but(allow("*.lease.test"), allow("*.many.test"))
+    # Names come faster than a slow hub takes their records, and a full spool would close the gate.
+    leases = {"SALLYPORT_SPOOL_MAX": "1GiB"}
+
+    def test_C6_one_wildcard_asked_with_many_labels_is_bounded_and_harms_nobody(self):
+        self.look_up("ttl-60-a-198-51-100-62")
+        flow = Flow(self.lab, "198.51.100.62", "echo", seconds=200)
+        before = self.memory()
+        result = self.run_python(ASK_MANY, RESOLVER, "n%d.many.test", 0, 100_000, timeout=300)
+        self.assertEqual(result["other"], {}, "every query has an answer of its kind")
+        # 98,304 leases of one rule, and as many names a day: the excess is SERVFAIL or REFUSED.
+        self.assertLessEqual(result["answered"], 98_304)
+        self.assertGreater(result["answered"], 90_000)
+        self.assertEqual(result["answered"] + result["withheld"], 100_000)
+        self.arrived("DnsDenied", 40, EventOriginalResultDetails="NAME_BUDGET")
+        self.assertLess(self.memory() - before, 220 << 10, "KiB for a hundred thousand leases")
+        self.look_up("ttl-60-a-198-51-100-63")
+        self.assertTrue(self.reaches("198.51.100.63"), "other names are unaffected")
+        self.assertIsNone(flow.stop()["error"])
+
+    def memory(self):
+        """KiB resident."""
+        status = pathlib.Path(f"/proc/{self.sidecar.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
 
 
 class DefaultLeases(LeaseCase):

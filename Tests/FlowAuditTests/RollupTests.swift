@@ -155,6 +155,23 @@ import Timekeeping
     #expect(rest.tuple.destination == Endpoint(.unspecified(isIPv4: true), 0) && rest.attribution.name == nil)
   }
 
+  @Test func tamperingAndCountedPacketsAreNotLostAmongAScansDenials() throws {
+    var rollup = DenialRollup()
+    var actions: [FlowAction] = []
+    for port in 1...1_000 {
+      rollup.observe(try denial("203.0.113.9:\(port)", at: 0), at: moment(0).instant, into: &actions)
+    }
+    actions = []
+    var tampering = try denial("127.0.0.1:18080", at: 0)
+    tampering.attribution.isTampering = true
+    rollup.observe(tampering, at: moment(0).instant, into: &actions)
+    var packets = try denial("203.0.113.10:0", at: 0)
+    packets.origin = .counted
+    packets.count = 7
+    rollup.observe(packets, at: moment(0).instant, into: &actions)
+    #expect(records(actions) == [tampering, packets])
+  }
+
   @Test func theFirstDestinationsOfTheNextWindowStandForThemselvesAgain() throws {
     var rollup = DenialRollup()
     var actions: [FlowAction] = []
