@@ -165,7 +165,7 @@ class ManyLeases(LeaseCase):
         self.assertLessEqual(result["answered"], 98_304)
         self.assertGreater(result["answered"], 90_000)
         self.assertEqual(result["answered"] + result["withheld"], 100_000)
-        self.arrived("DnsDenied", 40, EventOriginalResultDetails="NAME_BUDGET")
+        self.arrived("DnsDenied", 150, EventOriginalResultDetails="NAME_BUDGET")
         self.assertLess(self.memory() - before, 220 << 10, "KiB for a hundred thousand leases")
         self.look_up("ttl-60-a-198-51-100-63")
         self.assertTrue(self.reaches("198.51.100.63"), "other names are unaffected")
