@@ -4,6 +4,10 @@ import fcntl, pathlib, subprocess, sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / ".build" / "python"
 WANTED = ("opensandbox==1.1.1", "schemathesis==4.32.5", "jsonschema==4.26.0")
+# The grammar of the Kusto Query Language that Microsoft publishes, for ANTLR; a parser of Bicep.
+KUSTO = ("kusto-query-language-parser==0.1.0", "antlr4-python3-runtime==4.13.2", "pycep-parser==0.7.1")
+# OpenSandbox's server, which reads its settings and makes its sidecar's environment.
+OPENSANDBOX = ("opensandbox-server==1.1.1",)
 # Helm as a library, the schemas of Kubernetes, CEL.
 MANIFESTS = ("helm-python-sdk==0.2.2", "kubernetes-validate==1.37.0", "common-expression-language==0.10.0", "yamllint==1.38.0", "pyyaml==6.0.4", "jsonschema==4.26.0")
 

@@ -7,7 +7,6 @@ import jsonschema, kubernetes_validate, yaml
 from yamllint import config, linter
 
 FOLDER = ROOT / "deploy" / "integrations"
-OPENSANDBOX = ("opensandbox-server==1.1.1",)
 TENANT, OBJECT = "72f988bf-86f1-41af-91ab-2d7cd011db47", "6f1a2b3c-4d5e-4f60-8a7b-9c0d1e2f3a4b"
 
 
@@ -134,7 +133,7 @@ print(json.dumps(containers[0]))
 
     @classmethod
     def setUpClass(cls):
-        cls.python = packages.python(packages.FOLDER.with_name("python-opensandbox-server"), OPENSANDBOX)
+        cls.python = packages.python(packages.FOLDER.with_name("python-opensandbox-server"), packages.OPENSANDBOX)
 
     def sidecar(self, example, ours):
         result = subprocess.run([self.python, "-c", self.READ, example, FOLDER / "opensandbox" / ours], capture_output=True, text=True, timeout=60)
