@@ -6,6 +6,7 @@ FOLDER = ROOT / ".build" / "python"
 WANTED = ("opensandbox==1.1.1", "schemathesis==4.32.5", "jsonschema==4.26.0")
 # The grammar of the Kusto Query Language that Microsoft publishes, for ANTLR; a parser of Bicep.
 KUSTO = ("kusto-query-language-parser==0.1.0", "antlr4-python3-runtime==4.13.2", "pycep-parser==0.7.1")
+CHECKOV = ("checkov==3.3.30",)
 # OpenSandbox's server, which reads its settings and makes its sidecar's environment.
 OPENSANDBOX = ("opensandbox-server==1.1.1",)
 # Helm as a library, the schemas of Kubernetes, CEL.
