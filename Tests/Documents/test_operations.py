@@ -1,5 +1,5 @@
 """The pages for operators speak of what there is: kinds, reasons, metrics, settings, paths."""
-import re, unittest
+import json, re, runpy, unittest
 
 import sources
 
@@ -8,6 +8,11 @@ PAGES = {path.name: path.read_text() for path in DOCS.glob("*.md")}
 
 
 class Operations(unittest.TestCase):
+    def test_azure_s_columns_are_those_of_the_record_s_schema(self):
+        made = runpy.run_path(str(sources.ROOT / "deploy" / "azure" / "generate"))
+        self.assertEqual(json.loads((sources.ROOT / "deploy" / "azure" / "columns.json").read_text()), made["columns"](), "run: deploy/azure/generate")
+        self.assertEqual((sources.ROOT / "deploy" / "azure" / "kql" / "transform.kql").read_text(), made["transform"](), "run: deploy/azure/generate")
+
     def test_links_between_pages_lead_to_files_and_headings(self):
         for name, text in PAGES.items():
             for link in re.findall(r"\]\(([^)\s]+)\)", text):
