@@ -283,6 +283,8 @@ package enum PacketField: Hashable, Sendable {
   case protocolNumber
   case sourcePort, destinationPort
   case connectionMark
+  /// Where the flow's first packet went, before any address translation.
+  case ipv4OriginalDestination, ipv6OriginalDestination
 }
 
 /// Bits of `ct state` (`NF_CT_STATE_BIT`, linux/netfilter/nf_conntrack_common.h).

@@ -49,7 +49,7 @@ extension PacketField {
     case .ipv4Source, .ipv4Destination, .ipv6Source, .ipv6Destination: [.meta, .cmp, .payload]
     case .protocolNumber: [.meta]
     case .sourcePort, .destinationPort: [.payload]
-    case .connectionMark: [.ct]
+    case .connectionMark, .ipv4OriginalDestination, .ipv6OriginalDestination: [.ct]
     }
   }
 }

@@ -189,11 +189,16 @@ extension Ruleset {
   }
 
   /// A socket bound to an interface keeps it when its packet is redirected: that would leave the pod under the address of loopback. Only here is the output interface
-  /// that of the new destination.
+  /// that of the new destination. No event tells of a flow that ends here.
   private var astray: RuleChain {
     var chain = RuleChain(.astray, .init(kind: .filter, hook: .postrouting, priority: 0, drops: false))
-    for loopback in [Self.loopback4, Self.loopback6] {
-      chain.add(.outputInterface(Self.loopbackName, .notEqual), .destinationAddress(loopback), .counter, .drop)
+    for (sets, loopback) in [(AddressSets.ipv4, Self.loopback4), (.ipv6, Self.loopback6)] {
+      chain.add(
+        .outputInterface(Self.loopbackName, .notEqual), .destinationAddress(loopback),
+        .countIn(sets.dropped, sets.originalWay))
+      chain.add(
+        .outputInterface(Self.loopbackName, .notEqual), .destinationAddress(loopback), .counter, .drop,
+        counting: .droppedOut)
     }
     return chain
   }

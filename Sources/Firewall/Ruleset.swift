@@ -90,6 +90,13 @@ struct AddressSets: Sendable {
     dropped == .dropped4
       ? [.ipv4Source, .ipv4Destination, .protocolNumber] : [.ipv6Source, .ipv6Destination, .protocolNumber]
   }
+
+  /// The same of packets whose destination was translated.
+  var originalWay: [PacketField] {
+    dropped == .dropped4
+      ? [.ipv4Source, .ipv4OriginalDestination, .protocolNumber]
+      : [.ipv6Source, .ipv6OriginalDestination, .protocolNumber]
+  }
 }
 
 /// A chain with its rules.

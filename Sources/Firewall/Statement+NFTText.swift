@@ -70,6 +70,8 @@ private func nftFields(_ fields: [PacketField]) -> String {
     case .sourcePort: "th sport"
     case .destinationPort: "th dport"
     case .connectionMark: "ct mark"
+    case .ipv4OriginalDestination: "ct original ip daddr"
+    case .ipv6OriginalDestination: "ct original ip6 daddr"
     }
   }.joined(separator: " . ")
 }

@@ -131,8 +131,8 @@ extension RuleComposer {
   private mutating func load(_ fields: [PacketField]) {
     for field in fields {
       switch field {
-      case .ipv4Source, .ipv4Destination: requireFamily(ProtocolFamily.ipv4)
-      case .ipv6Source, .ipv6Destination: requireFamily(ProtocolFamily.ipv6)
+      case .ipv4Source, .ipv4Destination, .ipv4OriginalDestination: requireFamily(ProtocolFamily.ipv4)
+      case .ipv6Source, .ipv6Destination, .ipv6OriginalDestination: requireFamily(ProtocolFamily.ipv6)
       case .protocolNumber, .sourcePort, .destinationPort, .connectionMark: break
       }
     }
@@ -147,6 +147,8 @@ extension RuleComposer {
       case .sourcePort: loadPayload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 0, length: 2, register: register)
       case .destinationPort: loadPayload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 2, length: 2, register: register)
       case .connectionMark: loadConntrack(NFT_CT_MARK, register: register)
+      case .ipv4OriginalDestination: loadConntrack(NFT_CT_DST_IP, direction: 0, register: register)
+      case .ipv6OriginalDestination: loadConntrack(NFT_CT_DST_IP6, direction: 0, register: register)
       }
       register += UInt32(field.keyPart.paddedLength) / 4
     }
@@ -161,8 +163,8 @@ extension PacketField {
   /// The type of key that this field is looked up as.
   var keyPart: KeyPart {
     switch self {
-    case .ipv4Source, .ipv4Destination: .ipv4Address
-    case .ipv6Source, .ipv6Destination: .ipv6Address
+    case .ipv4Source, .ipv4Destination, .ipv4OriginalDestination: .ipv4Address
+    case .ipv6Source, .ipv6Destination, .ipv6OriginalDestination: .ipv6Address
     case .protocolNumber: .protocolNumber
     case .sourcePort, .destinationPort: .port
     case .connectionMark: .mark

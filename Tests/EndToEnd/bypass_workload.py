@@ -1,12 +1,13 @@
 """The hostile workload: tries each way out that it is told to and says how each ended. Also the resolver outside that answers it.
 
-    bypass_workload.py try            JSON [[try, argument…]…] on standard input; a JSON list of outcomes on standard output
+    bypass_workload.py play PORT      each line of standard input is a JSON list [[try, argument…]…], each line of standard output the list of their
+                                      outcomes; datagrams come from one port after the other, beginning with PORT
     bypass_workload.py resolver FILE  a DNS server on 198.18.0.53 and 2001:db8::54; the names that it was asked go to FILE
 
 An outcome is what the program saw: `answered` and `connected` mean that somebody outside spoke to it; `sent` only that the kernel took the
-packet (whether it left is for the capture outside to say); everything else is a refusal.
+packet (whether it left is for the capture outside to say); `no socket: …` that it did not get as far as a packet; everything else is a refusal.
 """
-import errno, json, os, random, re, socket, struct, subprocess, sys, threading, time
+import ctypes, errno, json, os, random, re, socket, struct, subprocess, sys, threading, time
 
 MARK = b"sallyport-escape"                                # in everything that tries to leave: outside, nobody may see it
 RESOLVER = "198.18.0.53"
@@ -16,6 +17,11 @@ PATIENCE = 0.4                                            # seconds; a refusal t
 UDPLITE, MPTCP, SCTP, DCCP, L2TP = 136, 262, 132, 33, 115
 IP_NODEFRAG, IP_FREEBIND, IPV6_FREEBIND, IPV6_HDRINCL = 22, 15, 78, 36
 SO_MARK, MSG_FASTOPEN = 36, 0x20000000
+NEXT_PORT = 0                                             # of a datagram whose port the try leaves open: conntrack remembers those of the last minutes
+
+
+class NoSocket(Exception):
+    """The kernel refuses the socket or one of its options: there is no packet."""
 
 
 def family_of(address):
@@ -32,11 +38,34 @@ def set_options(s, options):
 
 def opened(address, kind, protocol=0, options=(), bind=None):
     """A socket with these options."""
-    s = socket.socket(family_of(address), kind, protocol)
-    s.settimeout(PATIENCE)
-    set_options(s, options)
-    if bind:
-        s.bind(tuple(bind))
+    try:
+        s = socket.socket(family_of(address), kind, protocol)
+        s.settimeout(PATIENCE)
+        set_options(s, options)
+        if bind:
+            s.bind(tuple(bind))
+    except OSError as error:
+        raise NoSocket(f"no socket: {errno.errorcode.get(error.errno, error)}") from None
+    return s
+
+
+def own_port():
+    """A source port that no try had before."""
+    global NEXT_PORT
+    NEXT_PORT += 1
+    return NEXT_PORT
+
+
+def opened_datagrams(address, protocol=0, options=(), bind=None):
+    """A socket for datagrams, from a port of its own unless told from which."""
+    s = opened(address, socket.SOCK_DGRAM, protocol, options, bind)
+    while NEXT_PORT and not bind:
+        try:
+            s.bind(("", own_port()))
+            break
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
     return s
 
 
@@ -48,7 +77,7 @@ def tcp(address, port, options=(), bind=None, protocol=0, kind=socket.SOCK_STREA
 
 
 def udp(address, port, options=(), bind=None, protocol=0, size=len(MARK)):
-    s = opened(address, socket.SOCK_DGRAM, protocol, options, bind)
+    s = opened_datagrams(address, protocol, options, bind)
     s.connect((address, port))
     s.send(MARK.ljust(size, b"."))
     s.recv(65536)
@@ -57,7 +86,7 @@ def udp(address, port, options=(), bind=None, protocol=0, size=len(MARK)):
 
 def unconnected_udp(address, port, options=()):
     """Without connect() errors do not come back: only the capture can tell."""
-    s = opened(address, socket.SOCK_DGRAM, 0, options)
+    s = opened_datagrams(address, 0, options)
     s.sendto(MARK, (address, port))
     return "sent"
 
@@ -70,6 +99,50 @@ def fast_open(address, port):
 
 def other(address, port, protocol, kind):
     return tcp(address, port, (), None, protocol, kind)
+
+
+def with_control(address, port, control, kind=socket.SOCK_DGRAM):
+    """Each control message is [level, type, hexadecimal octets]."""
+    s = opened_datagrams(address) if kind == socket.SOCK_DGRAM else opened(address, kind)
+    try:
+        s.sendmsg([MARK], [(level, name, bytes.fromhex(value)) for level, name, value in control], 0, (address, port))
+    except OSError as error:
+        # Refused before there is a packet, like an option.
+        raise NoSocket(f"no socket: {errno.errorcode.get(error.errno, error)}") from None
+    return "sent"
+
+
+def corked(allowed, denied, port):
+    """A datagram that is begun for one address and finished for another."""
+    s = opened_datagrams(allowed)
+    s.sendto(b"begun ", socket.MSG_MORE, (allowed, port))
+    s.sendto(MARK, 0, (denied, port))
+    return "sent"
+
+
+def reconnected(allowed, denied, port):
+    """A socket, and then the same source port, that had a flow of their own to an allowed address."""
+    s = opened_datagrams(allowed)
+    s.connect((allowed, port))
+    s.send(b"x")
+    s.recv(100)
+    s.connect((denied, port))
+    s.send(MARK)
+    with_answer = attempt("receive", s)
+    first = opened(allowed, socket.SOCK_STREAM, 0, ((1, 2, 1),))
+    first.connect((allowed, port))
+    source = first.getsockname()[1]
+    try:
+        return tcp(denied, port, ((1, 2, 1),), ("0.0.0.0", source))
+    except ConnectionRefusedError:
+        return with_answer
+    finally:
+        first.close()
+
+
+def receive(s):
+    s.recv(100)
+    return "answered"
 
 
 def ping(address):
@@ -198,9 +271,59 @@ def own_listener(address, port):
         return "met itself" if attempt("tcp", address, port) in ("connected", "silence") else "refused"
 
 
+def take_port(kind, address, port):
+    """A socket beside the daemon's own, or in its place: whatever comes there next might go to it."""
+    s = opened(address, kind, 0, ((1, 2, 1), (1, 15, 1)), (address, port))  # SO_REUSEADDR, SO_REUSEPORT
+    if kind == socket.SOCK_STREAM:
+        s.listen()
+    return "answered: it is ours"
+
+
+def read_file(path):
+    with open(path, "rb") as file:
+        file.read(1)
+    return "answered: it can be read"
+
+
+def list_folder(path):
+    os.listdir(path)
+    return "answered: it can be listed"
+
+
+def write_file(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+    return "answered: it can be written"
+
+
+def signal_process(process, number):
+    os.kill(process, number)
+    return "answered: it was sent"
+
+
+def system_call(number, *arguments):
+    """One that gives a number of at least zero when it was done."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(number, *arguments) >= 0:
+        return "answered: it was done"
+    raise OSError(ctypes.get_errno(), "")
+
+
+def taken_descriptor(process, descriptors):
+    """Another process's socket, by pidfd_getfd(2)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    handle = libc.syscall(434, process, 0)
+    if handle < 0:
+        raise OSError(ctypes.get_errno(), "")
+    for number in range(descriptors):
+        if libc.syscall(438, handle, number, 0) >= 0:
+            return "answered: it was taken"
+    return errno.errorcode[ctypes.get_errno()]
+
+
 def command(*words):
     """A program that wants more than the workload may."""
-    result = subprocess.run(words, capture_output=True, text=True)
+    result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     return "answered: it was done" if result.returncode == 0 else "not permitted"
 
 
@@ -273,18 +396,17 @@ def header(source, destination, protocol, length, fragment=0, words=5):
 
 
 def raw(source, destination, protocol, body, options=(), fragment=0):
-    s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-    set_options(s, options)
+    s = opened("0.0.0.0", socket.SOCK_RAW, socket.IPPROTO_RAW, options)
     s.sendto(header(source, destination, protocol, len(body), fragment) + body, (destination, 0))
     return "sent"
 
 
 def raw_tcp(destination, port, flags, source=POD, options=()):
-    return raw(source, destination, 6, segment(source, destination, 40001, port, flags, MARK), options)
+    return raw(source, destination, 6, segment(source, destination, own_port(), port, flags, MARK), options)
 
 
-def raw_udp(destination, port, source=POD, source_port=40002, options=(), fragment=0):
-    return raw(source, destination, 17, datagram(source, destination, source_port, port, MARK), options, fragment)
+def raw_udp(destination, port, source=POD, source_port=0, options=(), fragment=0):
+    return raw(source, destination, 17, datagram(source, destination, source_port or own_port(), port, MARK), options, fragment)
 
 
 def raw_icmp(destination, kind, options=(), quoted=None):
@@ -302,7 +424,7 @@ def raw_other(destination, protocol):
 
 def raw6(destination, protocol, octets, source="fd77::2", hop_limit=255):
     """IPv6 with a header of our own."""
-    s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    s = opened("::", socket.SOCK_RAW, socket.IPPROTO_RAW)
     body = bytes.fromhex(octets) + MARK
     s.sendto(struct.pack("!IHBB", 0x60000000, len(body), protocol, hop_limit) + socket.inet_pton(10, source) + socket.inet_pton(10, destination) + body,
              (destination, 0))
@@ -311,8 +433,7 @@ def raw6(destination, protocol, octets, source="fd77::2", hop_limit=255):
 
 def icmp6(destination, kind):
     """The kernel fills in the checksum of a raw ICMPv6 socket."""
-    s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58)
-    s.setsockopt(41, 16, 255)                             # IPV6_UNICAST_HOPS
+    s = opened("::", socket.SOCK_RAW, 58, ((41, 16, 255),))  # IPV6_UNICAST_HOPS
     s.sendto(struct.pack("!BBHI", kind, 0, 0, 0) + socket.inet_pton(10, destination) + MARK, (destination, 0))
     return "sent"
 
@@ -399,6 +520,8 @@ def as_user(user, name, *arguments):
 def attempt(name, *arguments):
     try:
         return globals()[name](*arguments)
+    except NoSocket as outcome:
+        return str(outcome)
     except ConnectionRefusedError:
         return "refused"
     except PermissionError:
@@ -484,4 +607,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "resolver":
         resolver(sys.argv[2])
     else:
-        print(json.dumps([attempt(*one) for one in json.load(sys.stdin)]))
+        NEXT_PORT = int(sys.argv[2])
+        for line in sys.stdin:
+            print(json.dumps([attempt(*one) for one in json.loads(line)]), flush=True)

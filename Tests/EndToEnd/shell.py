@@ -1,26 +1,7 @@
 """What the tests of the shell stand on: sockets in a namespace, the sidecar's processor time and descriptors, DNS over TCP by hand."""
-import contextlib, ctypes, json, os, socket, struct, subprocess, time
+import os, socket, struct, time
 
-from stage import LabCase
-
-libc = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWNET = 0x40000000
-
-
-@contextlib.contextmanager
-def inside(namespace):
-    """Sockets made in this block belong to the namespace for all their life."""
-    here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
-    try:
-        if libc.setns(there, CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
-        yield
-    finally:
-        libc.setns(here, CLONE_NEWNET)
-        os.close(here)
-        os.close(there)
-
+from stage import LabCase, inside
 
 def query(name, number=1, kind=1):
     """A DNS query's octets."""

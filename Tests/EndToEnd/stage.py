@@ -2,7 +2,7 @@
 import json, pathlib, select, subprocess, sys, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "deploy" / "lab"))
-from lab import API_TOKEN, HUB_BEARER, OWNER_OBJECT, OWNER_TENANT, RESOLVER, ROOT, WORKLOAD_UID, Lab, binary, run, wait_for, whole_lines  # noqa: F401
+from lab import API_TOKEN, HUB_BEARER, OWNER_OBJECT, OWNER_TENANT, RESOLVER, ROOT, WORKLOAD_UID, Lab, binary, inside, run, wait_for, whole_lines  # noqa: F401
 from records import prove  # noqa: F401
 from judge import faults
 

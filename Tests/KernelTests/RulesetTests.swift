@@ -84,6 +84,14 @@ extension KernelTests {
         [.countIn(SetName(rawValue: "ways4"), [.ipv4Source, .ipv4Destination, .protocolNumber])],
         "add @ways4 { ip saddr . ip daddr . meta l4proto counter }"
       ),
+      (
+        [.countIn(SetName(rawValue: "ways4"), [.ipv4Source, .ipv4OriginalDestination, .protocolNumber])],
+        "add @ways4 { ip saddr . ct original ip daddr . meta l4proto counter }"
+      ),
+      (
+        [.countIn(SetName(rawValue: "ways6"), [.ipv6Source, .ipv6OriginalDestination, .protocolNumber])],
+        "add @ways6 { ip6 saddr . ct original ip6 daddr . meta l4proto counter }"
+      ),
       ([.countsBytes, .counter], "ct original bytes > 0 counter packets 0 bytes 0"),
       ([.counter, .drop], "counter packets 0 bytes 0 drop"),
       ([.jump(ChainName(rawValue: "other"))], "jump other"),
@@ -97,6 +105,8 @@ extension KernelTests {
       SetDefinition(SetName(rawValue: "ports4"), key: [.ipv4Address, .protocolNumber, .port], sizeMax: 1000),
       SetDefinition(
         SetName(rawValue: "ways4"), key: [.ipv4Address, .ipv4Address, .protocolNumber], sizeMax: 8, isDynamic: true),
+      SetDefinition(
+        SetName(rawValue: "ways6"), key: [.ipv6Address, .ipv6Address, .protocolNumber], sizeMax: 8, isDynamic: true),
       SetDefinition(SetName(rawValue: "ports6"), key: [.ipv6Address, .protocolNumber, .port]),
       SetDefinition(SetName(rawValue: "lease4"), key: [.ipv4Address], mapsToMark: true, hasTimeouts: true),
       SetDefinition(SetName(rawValue: "lease6"), key: [.ipv6Address], mapsToMark: true, hasTimeouts: true),

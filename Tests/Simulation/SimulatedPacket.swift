@@ -147,6 +147,10 @@ extension SimulatedKernel {
         let address = packet.destination.address
         guard address.isIPv4 == (field == .ipv4Destination) else { return nil }
         values.append(address.bytes)
+      case .ipv4OriginalDestination, .ipv6OriginalDestination:
+        let address = packet.tuple.destination.address
+        guard address.isIPv4 == (field == .ipv4OriginalDestination) else { return nil }
+        values.append(address.bytes)
       case .ipv4Source, .ipv6Source:
         let address = packet.tuple.source.address
         guard address.isIPv4 == (field == .ipv4Source) else { return nil }

@@ -7,7 +7,7 @@
 Everything is made with names of its own, and `close()` takes all of it away again. Needs root. The same lab serves
 `deploy/try`, the end-to-end tests and the benchmarks.
 """
-import contextlib, http.client, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+import contextlib, ctypes, http.client, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 WORKLOAD_UID = 1000
@@ -71,6 +71,25 @@ def wait_for(what, condition, timeout=10.0):
 def whole_lines(path):
     """The lines of a text file that somebody may be appending to: what stands after the last line feed is not a line yet."""
     return pathlib.Path(path).read_text().split("\n")[:-1]
+
+
+libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET = 0x40000000
+
+
+@contextlib.contextmanager
+def inside(namespace):
+    """Sockets made in this block belong to the namespace for all their life."""
+    here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    try:
+        if libc.setns(there, CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+        yield
+    finally:
+        libc.setns(here, CLONE_NEWNET)
+        os.close(here)
+        os.close(there)
 
 
 class Lab:
@@ -280,17 +299,22 @@ zone:
 
     def api(self, method, path, body=None, token=API_TOKEN, timeout=10, headers=None):
         """Calls the control API from outside the pod, as the control plane does: (status, parsed JSON or text, headers)."""
-        source = ("import http.client,sys,json;a=json.load(sys.stdin);c=http.client.HTTPConnection('10.77.0.2',18080,timeout=a['timeout'])\n"
-                  "try:\n c.request(a['method'],a['path'],a['body'],a['headers']);r=c.getresponse();print(json.dumps([r.status,r.read().decode(),dict(r.getheaders())]))\n"
-                  "except OSError as e:\n print(json.dumps([0,str(e),{}]))")
         sent = dict(headers or {})
         if token is not None:
             sent.setdefault("OPENSANDBOX-EGRESS-AUTH", token)
         if body is not None and not isinstance(body, str):
             body = json.dumps(body)
-        result = self.inside(self.outside, sys.executable, "-c", source, timeout=timeout + 20,
-                             input=json.dumps({"method": method, "path": path, "body": body, "headers": sent, "timeout": timeout}))
-        status, text, answer = json.loads(result.stdout)
+        connection = http.client.HTTPConnection("10.77.0.2", 18080, timeout=timeout)
+        try:
+            with inside(self.outside):
+                connection.connect()
+            connection.request(method, path, body, sent)
+            response = connection.getresponse()
+            status, text, answer = response.status, response.read().decode(), dict(response.getheaders())
+        except (OSError, http.client.HTTPException) as error:
+            return 0, str(error), {}
+        finally:
+            connection.close()
         try:
             return status, json.loads(text), answer
         except ValueError:
@@ -318,7 +342,7 @@ zone:
     def capture(self, expression):
         """Everything that passes between pod and outside and matches the tcpdump expression: a function that gives the packets' octets."""
         path = self.folder / f"capture-{len(self.processes)}.pcap"
-        process = self.start("tcpdump", "-i", "eth0", "-U", "--immediate-mode", "-s", "0", "-w", path, expression, namespace=self.outside, log=f"{path.name}.log")
+        process = self.start("tcpdump", "-Z", "root", "-i", "eth0", "-U", "--immediate-mode", "-s", "0", "-w", path, expression, namespace=self.outside, log=f"{path.name}.log")
         wait_for("tcpdump listens", lambda: "listening" in (self.folder / f"{path.name}.log").read_text())
 
         def octets():
