@@ -219,6 +219,22 @@ package struct RecordsDroppedDraft: Hashable, Sendable {
     self.bootID = bootID
     self.reason = reason
   }
+
+  /// The same in fewer reports: ranges of one boot that follow each other, dropped for one reason, are one.
+  package static func joined(_ drafts: [Self]) -> [Self] {
+    var joined: [Self] = []
+    for draft in drafts {
+      if let last = joined.last, last.bootID == draft.bootID, last.reason == draft.reason,
+        let before = last.sequences, let after = draft.sequences, before.upperBound &+ 1 == after.lowerBound
+      {
+        joined[joined.count - 1].sequences = before.lowerBound...after.upperBound
+        joined[joined.count - 1].count += draft.count
+      } else {
+        joined.append(draft)
+      }
+    }
+    return joined
+  }
 }
 
 /// Someone else changed our table in the kernel, or came between it and the workload.

@@ -24,6 +24,8 @@ struct Evidence: Sendable {
   /// What the `RecordsDropped` records of this turn say; when they are lost themselves, what is still to be said.
   var stagedDrops: [RecordsDroppedDraft] = []
   var owedDrops: [RecordsDroppedDraft] = []
+  /// Reports of loss that the hub may not have yet, with their own numbers: said again when they are dropped themselves.
+  var reports: [(sequence: UInt64, draft: RecordsDroppedDraft)] = []
   var droppedTotal: UInt64 = 0
   var quarantinedTotal: UInt64 = 0
   /// Allowed queries and flows that `log_skip.always` keeps from records of their own.
@@ -52,6 +54,7 @@ extension SidecarMachine {
   ) {
     evidence.stagedDrops.append(draft)
     record(.recordsDropped(draft), at: now, using: &generator)
+    evidence.reports.append((audit.lastSequence, draft))
   }
 
   /// Everything that is missing and not yet on the record.
@@ -182,6 +185,7 @@ extension SidecarMachine {
   private mutating func loseStaged(at now: Moment, using generator: inout some RandomNumberGenerator) {
     if let first = evidence.records.first?.sequence, let last = evidence.records.last?.sequence {
       lose(first...last, count: UInt64(evidence.records.count))
+      evidence.reports.removeAll { $0.sequence >= first }
     }
     // An operator has taken it upon themselves, on the record, that answers leave without theirs.
     if gate.overriddenUntil == nil { refuse(evidence.replies) } else { emit(evidence.replies) }
@@ -241,11 +245,17 @@ extension SidecarMachine {
     guard let drop = spool.dropOldest() else { return false }
     evidence.droppedTotal += UInt64(drop.count)
     perform(drop.effects, at: now, using: &generator)
-    recordDropped(
+    let dropped = drop.from...max(drop.from, drop.to)
+    var drafts = [
       RecordsDroppedDraft(
-        count: UInt64(drop.count), sequences: drop.from...max(drop.from, drop.to), bootID: drop.boot.map(bootText),
-        reason: "STORE_FULL"),
-      at: now, using: &generator)
+        count: UInt64(drop.count), sequences: dropped, bootID: drop.boot.map(bootText), reason: "STORE_FULL")
+    ]
+    if drop.boot == settings.boot {
+      // Earlier reports went with it: what they said must not go.
+      drafts = evidence.reports.filter { dropped.contains($0.sequence) }.map(\.draft) + drafts
+      evidence.reports.removeAll { dropped.contains($0.sequence) }
+    }
+    for draft in RecordsDroppedDraft.joined(drafts) { recordDropped(draft, at: now, using: &generator) }
     return true
   }
 
