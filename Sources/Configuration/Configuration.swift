@@ -105,6 +105,8 @@ package struct Configuration: Sendable {
   package var authorityFile: String?
   /// `AZURE_CLIENT_ID`, `AZURE_TENANT_ID`, `AZURE_FEDERATED_TOKEN_FILE`, `AZURE_AUTHORITY_HOST`.
   package var workloadIdentity = WorkloadIdentity()
+  /// The same, checked; nil when the hub is told otherwise who we are.
+  package var federatedIdentity: FederatedIdentity?
   /// `SALLYPORT_SANDBOX_ID`, host name.
   package var sandboxID = ""
   /// `POD_NAME`, host name.

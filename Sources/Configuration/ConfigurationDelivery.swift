@@ -20,7 +20,7 @@ extension Configuration {
       given throws(Refusal) in
       try SettingParsing.text(given.value)
     }
-    readCredential(from: &reader, hasHub: hasHub)
+    let way = readCredential(from: &reader)
     hubScope = reader.readPath("SALLYPORT_EVENTHUB_SCOPE", default: hubScope)
     // The longest record when every octet of it needs an escape, with its envelope; a hub of the premium tier takes 1 MiB.
     hubBodyMax = reader.readSize(
@@ -32,42 +32,67 @@ extension Configuration {
     }
     readProxy(from: &reader)
     authorityFile = reader.readOptionalText("SALLYPORT_CA_FILE")
-    workloadIdentity.clientID = reader.readOptionalText("AZURE_CLIENT_ID")
-    workloadIdentity.tenantID = reader.readOptionalText("AZURE_TENANT_ID")
-    workloadIdentity.federatedTokenFile = reader.readOptionalText("AZURE_FEDERATED_TOKEN_FILE")
-    workloadIdentity.authorityHost = reader.readOptionalText("AZURE_AUTHORITY_HOST")
+    readWorkloadIdentity(from: &reader)
+    if hasHub, way == .workloadIdentity { checkWorkloadIdentity(with: &reader) }
   }
 
-  private mutating func readCredential(from reader: inout SettingReader, hasHub: Bool) {
+  private mutating func readCredential(from reader: inout SettingReader) -> HubAuthentication {
     let way = reader.readChoice("SALLYPORT_EVENTHUB_AUTH", default: HubAuthentication.workloadIdentity)
     let name = reader.readOptionalText("SALLYPORT_EVENTHUB_SAS_NAME")
     let key = reader.readSecret("SALLYPORT_EVENTHUB_SAS_KEY")
     let tokenFile = reader.readOptionalText("SALLYPORT_EVENTHUB_TOKEN_FILE")
-    func missing(_ variable: String) -> SettingProblem {
-      SettingProblem(
-        variable: variable, value: nil, reason: "needed by SALLYPORT_EVENTHUB_AUTH=\(way.rawValue)", source: "default")
-    }
     switch way {
-    case .workloadIdentity:
-      hubCredential = .workloadIdentity
-      if hasHub {
-        reader.notice("SALLYPORT_EVENTHUB_AUTH=workload-identity has no effect yet: \(SettingTable.workloadIdentity)")
-      }
+    case .workloadIdentity: hubCredential = .workloadIdentity
     case .sas:
-      if name == nil { reader.refuse(missing("SALLYPORT_EVENTHUB_SAS_NAME")) }
+      if name == nil { reader.refuse(missing("SALLYPORT_EVENTHUB_SAS_NAME", for: way)) }
       if key == nil, reader.raw("SALLYPORT_EVENTHUB_SAS_KEY") == nil,
         reader.raw("SALLYPORT_EVENTHUB_SAS_KEY_FILE") == nil
       {
-        reader.refuse(missing("SALLYPORT_EVENTHUB_SAS_KEY"))
+        reader.refuse(missing("SALLYPORT_EVENTHUB_SAS_KEY", for: way))
       }
       if let name, let key { hubCredential = .sharedAccessKey(name: name, key: key) }
     case .tokenFile:
       if let tokenFile {
         hubCredential = .tokenFile(tokenFile)
       } else {
-        reader.refuse(missing("SALLYPORT_EVENTHUB_TOKEN_FILE"))
+        reader.refuse(missing("SALLYPORT_EVENTHUB_TOKEN_FILE", for: way))
       }
     case .none: hubCredential = .none
+    }
+    return way
+  }
+
+  private func missing(_ variable: String, for way: HubAuthentication) -> SettingProblem {
+    SettingProblem(
+      variable: variable, value: nil, reason: "needed by SALLYPORT_EVENTHUB_AUTH=\(way.rawValue)", source: "default")
+  }
+
+  private mutating func readWorkloadIdentity(from reader: inout SettingReader) {
+    workloadIdentity.clientID = reader.readOptionalText("AZURE_CLIENT_ID")
+    workloadIdentity.tenantID = reader.readOptionalText("AZURE_TENANT_ID")
+    workloadIdentity.federatedTokenFile = reader.readOptionalText("AZURE_FEDERATED_TOKEN_FILE")
+    workloadIdentity.authorityHost = reader.read(
+      "AZURE_AUTHORITY_HOST", default: "https://login.microsoftonline.com/", show: { $0 ?? "" }
+    ) { given throws(Refusal) in
+      _ = try SettingParsing.authority(given.value)
+      return given.value
+    }
+  }
+
+  /// What AKS injects is all needed.
+  private mutating func checkWorkloadIdentity(with reader: inout SettingReader) {
+    let identity = workloadIdentity
+    let given = [
+      ("AZURE_CLIENT_ID", identity.clientID), ("AZURE_TENANT_ID", identity.tenantID),
+      ("AZURE_FEDERATED_TOKEN_FILE", identity.federatedTokenFile),
+    ]
+    for (name, value) in given where value == nil && reader.raw(name) == nil {
+      reader.refuse(missing(name, for: .workloadIdentity))
+    }
+    if let client = identity.clientID, let tenant = identity.tenantID, let file = identity.federatedTokenFile,
+      let authority = identity.authorityHost.flatMap({ try? SettingParsing.authority($0) })
+    {
+      federatedIdentity = FederatedIdentity(clientID: client, tenantID: tenant, tokenFile: file, authority: authority)
     }
   }
 

@@ -9,20 +9,16 @@ package struct Setting: Hashable, Sendable {
   /// As the print shows it; empty when there is none.
   package var defaultText: String
   package var meaning: String
-  /// What it comes with; nil when it has effect.
-  package var noEffectYet: String?
   /// The variable of OpenSandbox that gives it when it is not set itself.
   package var openSandboxName: String?
 
   init(
-    _ name: String, _ kind: Kind, _ defaultText: String, _ meaning: String, noEffectYet: String? = nil,
-    openSandbox: String? = nil
+    _ name: String, _ kind: Kind, _ defaultText: String, _ meaning: String, openSandbox: String? = nil
   ) {
     self.name = name
     self.kind = kind
     self.defaultText = defaultText
     self.meaning = meaning
-    self.noEffectYet = noEffectYet
     openSandboxName = openSandbox
   }
 

@@ -162,9 +162,20 @@ enum SettingParsing {
     guard (1...256).contains(hub.utf8.count), hub.utf8.allSatisfy(isHubOctet), hub != ".", hub != ".." else {
       throw Refusal("the hub's name may have 1 to 256 letters, digits, '.', '-' and '_'")
     }
-    let authority = String(parts[0])
+    let server = try server(String(parts[0]))
+    return HubAddress(host: server.host, port: server.port, hub: hub)
+  }
+
+  /// `https://HOST[:PORT]`, with or without a slash at its end.
+  static func authority(_ value: String) throws(Refusal) -> AuthorityAddress {
+    guard value.hasPrefix("https://") else { throw Refusal("does not begin with https://") }
+    let rest = value.dropFirst(8)
+    return try server(String(rest.hasSuffix("/") ? rest.dropLast() : rest))
+  }
+
+  private static func server(_ authority: String) throws(Refusal) -> AuthorityAddress {
     if let endpoint = Endpoint(authority, defaultPort: 443), endpoint.port != 0 {
-      return HubAddress(host: endpoint.address.description, port: endpoint.port, hub: hub)
+      return AuthorityAddress(host: endpoint.address.description, port: endpoint.port)
     }
     let pieces = authority.split(separator: ":", omittingEmptySubsequences: false)
     guard pieces.count <= 2, let host = pieces.first.map(String.init), isHostName(host) else {
@@ -173,7 +184,7 @@ enum SettingParsing {
     guard let port = pieces.count == 2 ? portNumber(pieces[1]) : 443, port != 0 else {
       throw Refusal("'\(pieces[1])' is not a port")
     }
-    return HubAddress(host: host, port: port, hub: hub)
+    return AuthorityAddress(host: host, port: port)
   }
 
   private static func portRange(_ text: Substring) -> ClosedRange<UInt16>? {

@@ -67,9 +67,6 @@ struct SettingReader {
     do {
       let value = try parse(given)
       enter(name, show(value), from: given)
-      if let reason = setting.noEffectYet, show(value) != show(fallback), !name.hasPrefix("AZURE_") {
-        notices.append("\(given.variable) has no effect yet: \(reason)")
-      }
       return value
     } catch {
       refuse(given, error.reason)
@@ -97,7 +94,6 @@ struct SettingReader {
         return nil
       }
       enter(name, "<set>", from: given)
-      if let reason = setting.noEffectYet { notices.append("\(given.variable) has no effect yet: \(reason)") }
       return Secret(text)
     }
     enter(name, "", from: nil)

@@ -96,22 +96,23 @@ package enum SettingTable {
     Setting("SALLYPORT_EVENTHUB_SAS_NAME", .text, "", "name of the shared access key"),
     Setting("SALLYPORT_EVENTHUB_SAS_KEY", .secret, "", "the shared access key"),
     Setting("SALLYPORT_EVENTHUB_TOKEN_FILE", .path, "", "file of a bearer token, read for each use"),
-    Setting(
-      "SALLYPORT_EVENTHUB_SCOPE", .text, "https://eventhubs.azure.net/.default", "scope of the token asked for",
-      noEffectYet: workloadIdentity),
+    Setting("SALLYPORT_EVENTHUB_SCOPE", .text, "https://eventhubs.azure.net/.default", "scope of the token asked for"),
     Setting("SALLYPORT_EVENTHUB_MAX_BODY", .size, "240000", "largest HTTP body, in octets"),
     Setting(
       "SALLYPORT_EVENTHUB_MAX_RATE", .count, "0",
       "events a second at most, and as many KB: 1000 is one throughput unit; 0 is no limit"),
-    Setting("HTTPS_PROXY", .secret, "", "HTTP proxy to the hub, http://[USER:PASSWORD@]HOST:PORT, asked by CONNECT"),
+    Setting(
+      "HTTPS_PROXY", .secret, "",
+      "HTTP proxy to the hub and the token endpoint, http://[USER:PASSWORD@]HOST:PORT, asked by CONNECT"),
     Setting("NO_PROXY", .list, "", "names, addresses and blocks reached without it"),
     Setting("SALLYPORT_CA_FILE", .path, "", "PEM bundle instead of the system's roots"),
-    Setting("AZURE_CLIENT_ID", .text, "", "workload identity", noEffectYet: workloadIdentity),
-    Setting("AZURE_TENANT_ID", .text, "", "workload identity", noEffectYet: workloadIdentity),
-    Setting("AZURE_FEDERATED_TOKEN_FILE", .path, "", "workload identity", noEffectYet: workloadIdentity),
-    Setting("AZURE_AUTHORITY_HOST", .text, "", "workload identity", noEffectYet: workloadIdentity),
+    Setting("AZURE_CLIENT_ID", .text, "", "workload identity: the managed identity or application"),
+    Setting("AZURE_TENANT_ID", .text, "", "workload identity: its tenant"),
+    Setting("AZURE_FEDERATED_TOKEN_FILE", .path, "", "workload identity: the pod's own token, read for each exchange"),
+    Setting(
+      "AZURE_AUTHORITY_HOST", .text, "https://login.microsoftonline.com/",
+      "workload identity: where tokens are exchanged; https://HOST[:PORT]/"),
   ]
-  static let workloadIdentity = "comes with workload identity"
 
   private static let identity = [
     Setting(

@@ -136,6 +136,22 @@ package struct WorkloadIdentity: Hashable, Sendable {
   package var authorityHost: String?
 }
 
+/// What the exchange of a federated token needs, checked.
+package struct FederatedIdentity: Hashable, Sendable {
+  package var clientID: String
+  package var tenantID: String
+  /// Read for each exchange.
+  package var tokenFile: String
+  package var authority: AuthorityAddress
+}
+
+/// `AZURE_AUTHORITY_HOST`: `https://HOST[:PORT]/`.
+package struct AuthorityAddress: Hashable, Sendable {
+  /// A host name, or an address without brackets; what the certificate must be for.
+  package var host: String
+  package var port: UInt16
+}
+
 /// What OpenSandbox's variables asked for that has no setting of ours.
 package struct OpenSandboxSettings: Hashable, Sendable {
   /// Any of its variables is set: this is a drop-in.

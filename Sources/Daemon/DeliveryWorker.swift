@@ -2,7 +2,6 @@ import Addressing
 import Configuration
 import Forwarder
 import HTTPWire
-import JSONText
 import LinuxIO
 import Sidecar
 import Timekeeping
@@ -48,14 +47,10 @@ final class DeliveryWorker {
     let client = HTTPSClient(context)
     self.client = client
     self.context = context
-    let tunnel = proxy.map { proxy in
-      HTTPTunnel(
-        authority: "\(Self.bracketed(hub.host)):\(hub.port)",
-        authorization: proxy.credential.map { "Basic " + Base64.encode(Array($0.text.utf8)) })
-    }
-    let server = HTTPSTarget(name: hub.host, endpoints: [], mark: mark, tunnel: tunnel)
+    let authority = ServerAuthority(host: hub.host, port: hub.port)
+    let server = HTTPSTarget(name: hub.host, endpoints: [], mark: mark, tunnel: proxy.map(authority.tunnel))
     worker = try WorkerThread(name: "delivery", stackOctets: 512 << 10) { job in
-      Result(id: job.delivery.id, outcome: Self.post(job, to: hub, server, target, client, context))
+      Result(id: job.delivery.id, outcome: Self.post(job, to: authority.field, server, target, client, context))
     }
   }
 
@@ -64,20 +59,16 @@ final class DeliveryWorker {
   /// The attempt under way comes out as failed.
   func interrupt() { client?.interrupt() }
 
-  private static func bracketed(_ host: String) -> String { host.contains(":") ? "[\(host)]" : host }
-
   private static func post(
-    _ job: Job, to hub: HubAddress, _ server: HTTPSTarget, _ target: String, _ client: HTTPSClient,
+    _ job: Job, to host: String, _ server: HTTPSTarget, _ target: String, _ client: HTTPSClient,
     _ context: TLSClientContext
   ) -> DeliveryOutcome? {
     guard let endpoint = job.endpoint else { return .notConnected(reason: "no address of the hub") }
     // No retry by the gateway: retries are ours (Microsoft Learn, rest/api/eventhub/event-hubs-runtime-rest).
     var headers: HeaderFields = ["Content-Type": job.delivery.contentType, "x-ms-retrypolicy": "NoRetry"]
     if let authorization = job.authorization { headers.append("Authorization", authorization) }
-    let host = bracketed(hub.host)
     let request = composeRequest(
-      method: "POST", target: target, host: hub.port == 443 ? host : "\(host):\(hub.port)", headers: headers,
-      body: job.delivery.body)
+      method: "POST", target: target, host: host, headers: headers, body: job.delivery.body)
     var destination = server
     destination.endpoints = [endpoint]
     let outcome = client.exchange(

@@ -28,6 +28,8 @@ final class EffectRunner {
   let secondSink: SecondSinkWorker?
   /// Tells the webhook of denied names.
   let webhook: NoticeWorker?
+  /// Nil without workload identity.
+  let tokens: TokenWorker?
   private var credentials: HubCredentials?
   private let log: Log
   private var logRate = LogRate()
@@ -46,7 +48,7 @@ final class EffectRunner {
   init(
     kernel: NftablesSocket, ruleset: Ruleset, conntrack: ConntrackTable, names: DNSServer, upstreams: UpstreamSockets,
     api: APIServer, storage: Storage, delivery: DeliveryWorker, ownerFiles: OwnerFiles, secondSink: SecondSinkWorker?,
-    webhook: NoticeWorker?, credentials: HubCredentials?, attemptTimeout: TimeSpan, log: Log
+    webhook: NoticeWorker?, tokens: TokenWorker?, credentials: HubCredentials?, attemptTimeout: TimeSpan, log: Log
   ) {
     self.kernel = kernel
     self.ruleset = ruleset
@@ -59,9 +61,23 @@ final class EffectRunner {
     self.ownerFiles = ownerFiles
     self.secondSink = secondSink
     self.webhook = webhook
+    self.tokens = tokens
     self.credentials = credentials
     self.attemptTimeout = attemptTimeout
     self.log = log
+  }
+
+  /// The token goes no further than here.
+  func takeTokens(_ body: (SidecarEvent) -> Void) {
+    for result in tokens?.worker.takeOutputs() ?? [] {
+      switch result.answer {
+      case .token(let token, let lifetime):
+        credentials?.take(token)
+        body(.tokenExchanged(result.id, .issued(lifetime: lifetime)))
+      case .refused(let reason, let retryAfter):
+        body(.tokenExchanged(result.id, .failed(reason: reason, retryAfter: retryAfter)))
+      }
+    }
   }
 
   func perform(_ effect: SidecarEffect, at now: Moment, _ body: (SidecarEvent) -> Void) {
@@ -120,6 +136,8 @@ final class EffectRunner {
       } else {
         body(.tokenReady)
       }
+    case .exchangeToken(let id, let endpoint):
+      tokens?.submit(TokenWorker.Job(id: id, endpoint: endpoint, deadline: now.instant + TokenWorker.patience))
     case .forgetToken: credentials?.forget()
     case .copy(let id, let lines): secondSink?.submit((id, lines))
     case .notify(let id, let body, let endpoint): webhook?.submit((id, body, endpoint))

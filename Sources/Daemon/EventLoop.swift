@@ -53,6 +53,9 @@ struct EventLoop: ~Copyable {
     if let sink = runner.secondSink {
       try poll.register(sink.wakeup.number, token: Token.secondSink.rawValue, interest: .read)
     }
+    if let tokens = runner.tokens {
+      try poll.register(tokens.worker.wakeup.number, token: Token.tokenExchange.rawValue, interest: .read)
+    }
   }
 
   /// Until the machine says so; the reason when it could not go on.
@@ -157,6 +160,7 @@ struct EventLoop: ~Copyable {
         feed($0, at: now)
       }
     case .upstreamDatagrams(let number): runner.upstreams.receive(number) { feed($0, at: now) }
+    case .tokenExchange: runner.takeTokens { feed($0, at: now) }
     case .ownerFiles: runner.ownerFiles.read { feed($0, at: now) }
     }
   }

@@ -32,11 +32,15 @@ struct HubCredentials {
 
   mutating func forget() { value = nil }
 
+  /// An access token that was exchanged.
+  mutating func take(_ token: String) { value = "Bearer \(token)" }
+
   /// - Returns: why there is no token; nil when there is one.
   mutating func fetch(at now: WallTime) -> String? {
     switch credential {
     case .none: return nil
-    case .workloadIdentity: return "workload identity comes with a later version: set SALLYPORT_EVENTHUB_AUTH"
+    // The machine asks for an exchange instead, whose outcome comes by `take`.
+    case .workloadIdentity: return value == nil ? "no token was exchanged" : nil
     case .sharedAccessKey(let name, let key):
       let end = now + Self.sharedAccessLifetime
       expires = end

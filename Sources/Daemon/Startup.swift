@@ -138,10 +138,18 @@ struct Startup {
         try DenialWebhook(address, authorityFile: configuration.authorityFile, mark: mark).worker()
       }
     }
+    let tokens = try required("AZURE_AUTHORITY_HOST") { () throws(Errno) in
+      try configuration.federatedIdentity.map { identity throws(Errno) in
+        try TokenWorker(
+          identity, scope: configuration.hubScope, proxy: authorityProxy, authorityFile: configuration.authorityFile,
+          mark: mark)
+      }
+    }
     let runner = EffectRunner(
       kernel: kernel, ruleset: Ruleset(settings.firewall), conntrack: conntrack, names: names,
       upstreams: UpstreamSockets(poll, mark: mark, authorityFile: configuration.authorityFile, log), api: api,
       storage: storage, delivery: delivery, ownerFiles: ownerFiles, secondSink: secondSink, webhook: webhook,
+      tokens: tokens,
       credentials: configuration.hub.map { HubCredentials(configuration.hubCredential, $0) },
       attemptTimeout: settings.forwarder.attemptTimeout, log: log)
     try checkProfile(settings.firewall)
@@ -290,7 +298,10 @@ struct Startup {
         failsClosed: configuration.auditFail == .closed, lease: configuration.auditLease,
         isStrict: configuration.auditSync == .strict,
         hasSecondSink: configuration.hub != nil && configuration.auditFile != nil), notices: notices)
-    settings.webhook = configuration.openSandbox.denyWebhook.flatMap { Self.location(of: $0.host, port: $0.port) }
+    settings.webhook = configuration.openSandbox.denyWebhook.flatMap { Self.location(of: $0.host, $0.port) }
+    settings.authority = configuration.federatedIdentity.flatMap { identity in
+      Self.location(of: identity.authority.host, identity.authority.port, proxy: authorityProxy)
+    }
     if let keys = configuration.ownerKeys, let podUID = configuration.podUID {
       settings.ownerKeys = keys
       settings.ownerProof = OwnerProof(
@@ -350,12 +361,12 @@ struct Startup {
   }
 
   private var hubLocation: HubLocation? {
-    guard let hub = configuration.hub else { return nil }
-    let (host, port) = hubProxy.map { ($0.host, $0.port) } ?? (hub.host, hub.port)
-    return Self.location(of: host, port: port)
+    configuration.hub.flatMap { Self.location(of: $0.host, $0.port, proxy: hubProxy) }
   }
 
-  private static func location(of host: String, port: UInt16) -> HubLocation? {
+  /// Where connections to a server go: to it, or to the proxy that leads to it.
+  private static func location(of host: String, _ port: UInt16, proxy: ProxyAddress? = nil) -> HubLocation? {
+    let (host, port) = proxy.map { ($0.host, $0.port) } ?? (host, port)
     if let address = IPAddress(host) { return HubLocation(host: .address(address), port: port) }
     return DomainName(host).map { HubLocation(host: .name($0), port: port) }
   }
@@ -363,6 +374,11 @@ struct Startup {
   /// What leads to the hub; the daemon may reach it instead of the hub.
   private var hubProxy: ProxyAddress? {
     configuration.hub.flatMap { configuration.proxy(to: $0.host, port: $0.port) }
+  }
+
+  /// The same for the token endpoint.
+  private var authorityProxy: ProxyAddress? {
+    configuration.federatedIdentity.flatMap { configuration.proxy(to: $0.authority.host, port: $0.authority.port) }
   }
 
   /// What the API changed in this pod wins over the settings (contract §3). A file that cannot be read is said and left alone; the settings' policy holds then.

@@ -23,6 +23,7 @@ enum Token: Hashable {
   case upstreamDatagrams(UInt64)
   /// The files that the owner's proof needs.
   case ownerFiles
+  case tokenExchange
 
   private var kind: (UInt64, UInt64) {
     switch self {
@@ -43,6 +44,7 @@ enum Token: Hashable {
     case .reading: (15, 0)
     case .secondSink: (16, 0)
     case .notices: (17, 0)
+    case .tokenExchange: (18, 0)
     }
   }
 
@@ -69,6 +71,7 @@ enum Token: Hashable {
     case 15: self = .reading
     case 16: self = .secondSink
     case 17: self = .notices
+    case 18: self = .tokenExchange
     default: return nil
     }
   }

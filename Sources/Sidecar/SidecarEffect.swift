@@ -46,6 +46,9 @@ package enum SidecarEffect: Sendable {
   case abandonDelivery(UInt64)
   /// Then `tokenReady` or `tokenUnavailable`.
   case fetchToken
+  /// By workload identity: then `tokenExchanged`.
+  case exchangeToken(UInt64, at: Endpoint)
+  /// The token in use is not used again; one that is being exchanged is another.
   case forgetToken
   /// Append these lines to the audit file beside the hub; then `copied`. Whole or not at all.
   case copy(UInt64, [UInt8])

@@ -72,6 +72,8 @@ package enum SidecarEvent: Sendable {
   case copied(UInt64, StorageOutcome)
   case tokenReady
   case tokenUnavailable(reason: String)
+  /// Outcome of `exchangeToken`.
+  case tokenExchanged(UInt64, TokenOutcome)
 
   /// Outcome of `notify`.
   case noticeSent(UInt64, NoticeOutcome)
@@ -86,6 +88,13 @@ package enum SidecarEvent: Sendable {
 
   // The API.
   case requestReceived(UInt64, HTTPRequest)
+}
+
+/// What became of an exchange of tokens. The token itself stays with the shell.
+package enum TokenOutcome: Hashable, Sendable {
+  case issued(lifetime: TimeSpan)
+  /// `retryAfter`: what the authority asked for.
+  case failed(reason: String, retryAfter: TimeSpan?)
 }
 
 /// The files of the spool's directory.

@@ -107,8 +107,8 @@ extension SidecarMachine {
       switch wish {
       case .deliver(let batch): deliver(batch, at: now, using: &generator)
       case .abandon(let id): abandon(id)
-      case .needToken: emit(.fetchToken)
-      case .invalidateToken: emit(.forgetToken)
+      case .needToken: tokenNeeded(at: now, using: &generator)
+      case .invalidateToken: tokenInvalid(at: now)
       case .acknowledge(let position, _, let lane): acknowledge(position, lane, at: now, using: &generator)
       case .quarantine(let record, let reason): quarantine(record, reason, at: now, using: &generator)
       }
@@ -223,6 +223,7 @@ extension SidecarMachine {
     } else {
       evidence.lastAcknowledged = audit.lastSequence
     }
+    if let last = evidence.lastAcknowledged { evidence.reports.removeAll { $0.sequence <= last } }
     noteProgress(at: now)
     guard gate.lease != nil else { return }
     let wasClosed = gate.closedBy != nil

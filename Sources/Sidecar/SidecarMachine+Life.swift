@@ -132,6 +132,7 @@ extension SidecarMachine {
     flushEvidence(at: now, using: &generator)
     releaseDelivery()
     releaseNotice()
+    releaseExchange()
     pumpDelivery(at: now)
     pumpSecondSink()
     endIfDrained(at: now, using: &generator)
@@ -150,6 +151,7 @@ extension SidecarMachine {
     if case .refused(let refusal) = outcome {
       failWaitingDelivery(refusal.reason, at: now, using: &generator)
       failWaitingNotice(refusal.reason, at: now)
+      failWaitingExchange(refusal.reason, at: now, using: &generator)
       emit(.log(LogEntry(.error, "the kernel refused a transaction", [("reason", refusal.reason)])))
     }
     endTurn(at: now, using: &generator)
@@ -166,6 +168,7 @@ extension SidecarMachine {
     for draft in drafts { recentDenials.observe(draft, at: now) }
     for draft in drafts { stage(audit.seal(draft, at: now.wall, using: &generator)) }
     perform(spool.deadlineReached(at: now), at: now, using: &generator)
+    tokenDeadlineReached(at: now, using: &generator)
     let before = forwarder.status
     perform(forwarder.deadlineReached(at: now, using: &generator), at: now, using: &generator)
     sayHowDeliveryFares(since: before)

@@ -28,13 +28,13 @@ extension SidecarMachine {
       case .resolvedForDaemon(let token, let addresses, _):
         if token == notices.lookup {
           webhookResolved(addresses, at: now, using: &generator)
-        } else {
+        } else if !authorityResolved(token, addresses, at: now, using: &generator) {
           hubResolved(token, addresses, at: now, using: &generator)
         }
       case .daemonLookupFailed(let token, let reason):
         if token == notices.lookup {
           noticeFailed(reason, at: now)
-        } else {
+        } else if !authorityLookupFailed(token, reason, at: now, using: &generator) {
           hubLookupFailed(token, reason, at: now, using: &generator)
         }
       }

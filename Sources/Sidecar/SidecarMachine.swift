@@ -47,6 +47,7 @@ package struct SidecarMachine: Sendable {
   var resolution = Resolution()
   var delivery = DeliveryState()
   var notices = DenialNotices()
+  var token = TokenState()
   var change = ChangeState()
   var proofs: ProofState
   var life = LifeState()
@@ -140,6 +141,7 @@ package struct SidecarMachine: Sendable {
     case .noticeSent(let id, let outcome): noticeSent(id, outcome, at: now)
     case .tokenReady: perform(forwarder.tokenReady(at: now), at: now, using: &generator)
     case .tokenUnavailable(let reason): tokenUnavailable(reason)
+    case .tokenExchanged(let id, let outcome): tokenExchanged(id, outcome, at: now, using: &generator)
 
     case .signatureChecked(let id, let outcome): signatureChecked(id, outcome, at: now, using: &generator)
     case .ownerTokenRead(let contents): ownerTokenRead(contents, at: now, using: &generator)
@@ -167,8 +169,8 @@ package struct SidecarMachine: Sendable {
       var earliest: Instant?
       for deadline in [
         proxy.nextDeadline, firewall.nextDeadline, tracker.nextDeadline, queries.nextDeadline, spool.nextDeadline,
-        forwarder.nextDeadline, life.nextHeartbeat, counts.nextReading, policyDeadline, undoDeadline, gate.nextDeadline,
-        drainDeadline, tamper.nextDeadline, notices.nextDeadline,
+        forwarder.nextDeadline, token.schedule.nextDeadline, life.nextHeartbeat, counts.nextReading, policyDeadline,
+        undoDeadline, gate.nextDeadline, drainDeadline, tamper.nextDeadline, notices.nextDeadline,
       ] {
         guard let deadline else { continue }
         earliest = earliest.map { min($0, deadline) } ?? deadline

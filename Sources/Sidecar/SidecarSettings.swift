@@ -29,6 +29,8 @@ package struct SidecarSettings: Sendable {
   package var ownerProof: OwnerProof?
   /// The keys that may sign one, as they are at the start.
   package var ownerKeys = KeySet()
+  /// Where tokens are exchanged by workload identity; nil when tokens are had otherwise.
+  package var authority: HubLocation?
   package var firewall: FirewallParameters
   package var lease: LeaseTimes
   package var dns: DNSProxySettings

@@ -186,9 +186,27 @@ private func problems(_ environment: [String: String], file: String? = nil) -> [
     #expect(try parse(["OPENSANDBOX_EGRESS_RULES": "{}", "SALLYPORT_OWNER": ownerText]).get().isOwnerRequired)
   }
 
-  @Test(arguments: [("SALLYPORT_EVENTHUB_URL", "https://ns/hub")])
-  func whatHasNoEffectYetIsSaid(_ name: String, _ value: String) throws {
-    #expect(try parse([name: value]).get().notices.contains { $0.contains("no effect yet") })
+  @Test func workloadIdentityNeedsWhatAKSInjects() throws {
+    let hub = ["SALLYPORT_EVENTHUB_URL": "https://ns/hub"]
+    let given = ["AZURE_CLIENT_ID": "client", "AZURE_TENANT_ID": "tenant", "AZURE_FEDERATED_TOKEN_FILE": "/token"]
+    #expect(Set(problems(hub).map(\.variable)) == Set(given.keys))
+    let identity = try #require(try parse(hub.merging(given) { $1 }).get().federatedIdentity)
+    #expect(identity.clientID == "client" && identity.tenantID == "tenant" && identity.tokenFile == "/token")
+    #expect(identity.authority == AuthorityAddress(host: "login.microsoftonline.com", port: 443))
+    for (value, expected) in [
+      ("https://login.microsoftonline.us/", AuthorityAddress(host: "login.microsoftonline.us", port: 443)),
+      ("https://login.chinacloudapi.cn", AuthorityAddress(host: "login.chinacloudapi.cn", port: 443)),
+      ("https://[fd00::1]:8443/", AuthorityAddress(host: "fd00::1", port: 8_443)),
+      ("https://127.0.0.1:8443", AuthorityAddress(host: "127.0.0.1", port: 8_443)),
+    ] {
+      let settings = hub.merging(given) { $1 }.merging(["AZURE_AUTHORITY_HOST": value]) { $1 }
+      #expect(try parse(settings).get().federatedIdentity?.authority == expected, "\(value)")
+    }
+    for bad in ["http://login.example/", "login.example", "https://login.example/tenant", "https://a@b/", "https://"] {
+      let settings = hub.merging(given) { $1 }.merging(["AZURE_AUTHORITY_HOST": bad]) { $1 }
+      #expect(problems(settings).map(\.variable) == ["AZURE_AUTHORITY_HOST"], "\(bad)")
+    }
+    #expect(try parse(given).get().federatedIdentity == nil, "without a hub nobody needs a token")
   }
 
   @Test(

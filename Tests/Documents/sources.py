@@ -112,16 +112,13 @@ def limit_rows():
 
 
 def settings():
-    """name → (default, meaning, what its effect comes with or None), in the order of `SettingTable`."""
+    """name → (kind, default, meaning, OpenSandbox's variable or None), in the order of `SettingTable`."""
     text = (ROOT / "Sources/Configuration/SettingTable.swift").read_text()
-    words = dict(re.findall(r'static let (\w+) = "([^"]*)"', text))
     found = {}
     for call in re.finditer(r'Setting\(\s*"(\w+)",\s*\.(\w+),\s*"([^"]*)",\s*"([^"]*)"(.*?)\)(?=,?\s*(?:Setting|\]|$))', text, re.S):
         name, kind, default, meaning, rest = call.groups()
-        effect = re.search(r'noEffectYet:\s*(?:"([^"]*)"|(\w+))', rest)
-        later = (effect[1] or words[effect[2]]) if effect else None
         other = re.search(r'openSandbox:\s*"(\w+)"', rest)
-        found[name] = (kind, default, meaning, later, other[1] if other else None)
+        found[name] = (kind, default, meaning, other[1] if other else None)
     return found
 
 

@@ -14,15 +14,13 @@ def shown_default(text):
 
 
 def settings_table():
-    """One row a setting, neighbours that say the same in one; what has no effect yet says what it comes with."""
+    """One row a setting, neighbours that say the same in one."""
     groups = []
-    for name, (kind, default, meaning, later, other) in sources.settings().items():
+    for name, (kind, default, meaning, other) in sources.settings().items():
         if kind == "secret":
             meaning += f"; or `{name}_FILE`"
         if other:
             meaning += f"; also `{other}`"
-        if later:
-            meaning += f". **No effect yet**: {later}"
         if groups and groups[-1][1:] == (shown_default(default), meaning):
             groups[-1][0].append(name)
         else:

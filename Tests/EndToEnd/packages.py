@@ -9,6 +9,8 @@ KUSTO = ("kusto-query-language-parser==0.1.0", "antlr4-python3-runtime==4.13.2",
 CHECKOV = ("checkov==3.3.30",)
 # OpenSandbox's server, which reads its settings and makes its sidecar's environment.
 OPENSANDBOX = ("opensandbox-server==1.1.1",)
+# Who asks Microsoft Entra for a token as it should be asked.
+IDENTITY = ("azure-identity==1.27.0",)
 # Helm as a library, the schemas of Kubernetes, CEL.
 MANIFESTS = ("helm-python-sdk==0.2.2", "kubernetes-validate==1.37.0", "common-expression-language==0.10.0", "yamllint==1.38.0", "pyyaml==6.0.4", "jsonschema==4.26.0")
 

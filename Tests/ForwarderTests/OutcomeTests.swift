@@ -5,7 +5,7 @@ import Timekeeping
 @testable import Forwarder
 
 @Suite struct OutcomeTests {
-  @Test func onlyACompleteCreatedAcknowledges() {
+  @Test func test_F17_onlyACompleteCreatedAcknowledges() {
     // Status, Retry-After, body, the least and the most that is waited in seconds.
     let cases: [(Int, String?, String, Double, Double)] = [
       (200, nil, "", 0, 0.5), (202, nil, "", 0, 0.5), (204, nil, "", 0, 0.5), (301, nil, "", 0, 0.5),
@@ -41,7 +41,7 @@ import Timekeeping
     }
   }
 
-  @Test func lostAnswersSendTheSameBytesAgain() {
+  @Test func test_F16_lostAnswersSendTheSameBytesAgain() {
     let outcomes: [DeliveryOutcome] = [
       .notConnected(reason: "refused"), .ambiguous(reason: "reset"), .tlsRefused(reason: "expired"), .written,
     ]
@@ -91,7 +91,7 @@ import Timekeeping
     #expect(rig.deliveries.count == 2)
   }
 
-  @Test func onePoisonInTwoHundredIsFoundInFewRequests() {
+  @Test func test_F10_onePoisonInTwoHundredIsFoundInFewRequests() {
     for poison in 1...200 {
       var rig = Rig(hub())
       rig.offer(records(1...200))
@@ -132,7 +132,7 @@ import Timekeeping
     }
   }
 
-  @Test func tooLargeIsHalvedAndAcknowledgedPieceByPiece() {
+  @Test func test_F11_tooLargeIsHalvedAndAcknowledgedPieceByPiece() {
     for (status, body) in [(413, ""), (403, "The message is Too Large for the hub")] {
       var rig = Rig(hub())
       rig.offer(records(1...8))
@@ -168,7 +168,7 @@ import Timekeeping
     #expect(rig.forwarder.status.acknowledgedCount == 91)
   }
 
-  @Test func refusedTokenIsReplacedOnceAndThenAtMostEachHalfMinute() {
+  @Test func test_F12_refusedTokenIsReplacedOnceAndThenAtMostEachHalfMinute() {
     var rig = Rig(hub { $0.usesToken = true })
     rig.offer(records(1...1))
     rig.wait()

@@ -24,6 +24,8 @@ package struct FaultPlan: Hashable, Sendable {
   package var hubSilent = 0
   package var hubUnreachable = 0
   package var hubPoison = 0
+  // The token endpoint.
+  package var exchangeFails = 0
   // Life.
   package var daemonCrash = 0
   package var machineCrash = 0
@@ -55,6 +57,7 @@ package struct FaultPlan: Hashable, Sendable {
     daemonCrash = draw(12)
     machineCrash = draw(8)
     stop = draw(6)
+    exchangeFails = draw(500)
   }
 
   /// How late a slow commit is at most. What the model knows of the kernel's timers is uncertain by this.
@@ -75,6 +78,8 @@ package struct RunOptions: Hashable, Sendable {
   package var leasesMax = 0
   package var grace = TimeSpan.seconds(5)
   package var hasSecondSink = false
+  /// Tokens are exchanged at an authority instead of being at hand.
+  package var usesAuthority = false
 
   package enum Owner: Hashable, Sendable {
     case bound, unboundAndRequired, unboundAndOptional
@@ -94,6 +99,7 @@ package struct RunOptions: Hashable, Sendable {
     leasesMax = generator.chance(200) ? generator.number(2...8) : 0
     grace = .seconds(Int64(generator.pick([0, 2, 10])))
     hasSecondSink = generator.chance(300)
+    usesAuthority = usesToken && generator.chance(600)
   }
 }
 

@@ -52,6 +52,8 @@ struct SimulatedUpstream {
     var records: [NaiveDNS.Record] = []
     if question.name == Universe.hubName {
       addresses = Universe.hubAddresses
+    } else if question.name == Universe.authorityName {
+      addresses = Universe.authorityAddresses
     } else if let zone = Universe.zones.first(where: { $0.name == question.name }), !zone.addresses.isEmpty {
       addresses = zone.addresses.compactMap { IPAddress($0) }
       if let alias = zone.alias {

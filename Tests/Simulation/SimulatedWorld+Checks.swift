@@ -106,6 +106,7 @@ extension SimulatedWorld {
     case .signatureChecked(let id, let outcome): "> signature \(id) \(outcome)"
     case .ownerTokenRead(let contents): "> owner token \(contents?.count ?? -1)"
     case .ownerKeysRead(let contents): "> owner keys \(contents?.count ?? -1)"
+    case .tokenExchanged(let id, let outcome): "> exchanged \(id) \(outcome)"
     case .tokenReady: "> token"
     case .tokenUnavailable(let reason): "> no token \(reason)"
     }
@@ -135,6 +136,7 @@ extension SimulatedWorld {
     case .notify(let id, let body, let endpoint): "< notify \(id) \(endpoint) \(fingerprint(body))"
     case .abandonDelivery(let id): "< abandon \(id)"
     case .fetchToken: "< token"
+    case .exchangeToken(let id, let endpoint): "< exchange token \(id) \(endpoint)"
     case .forgetToken: "< forget token"
     case .checkSignature(let id, _): "< checkSignature \(id)"
     case .respond(let connection, let response): "< respond \(connection) \(response.status)"

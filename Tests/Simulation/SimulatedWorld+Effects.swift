@@ -49,7 +49,8 @@ extension SimulatedWorld {
     case .abandonDelivery: break
     case .fetchToken:
       return [hub.generator.chance(plan.hubUnauthorized) ? .tokenUnavailable(reason: "no route") : .tokenReady]
-    case .forgetToken: break
+    case .exchangeToken(let id, let endpoint): exchange(id, at: endpoint)
+    case .forgetToken: tokenEnds = nil
     // No webhook is told in this world.
     case .notify(let id, _, _): return [.noticeSent(id, .answered(200))]
     // No token is brought in this world.
@@ -169,11 +170,35 @@ extension SimulatedWorld {
 
   // MARK: The hub
 
+  private func exchange(_ id: UInt64, at endpoint: Endpoint) {
+    counts.exchanges += 1
+    check(ownPasses(endpoint, transport: .tcp), .ownTrafficPasses, "an exchange at \(endpoint) is stopped")
+    // Refused at once, or never answered until the shell gives up; else a token that lives for some seconds or long.
+    let fails = hub.generator.chance(plan.exchangeFails)
+    let delay = TimeSpan.milliseconds(
+      Int64(hub.generator.number(1...(fails && hub.generator.chance(300) ? 10_000 : 300))))
+    let lifetime = TimeSpan.seconds(Int64(hub.generator.pick([8, 30, 120, 3_600])))
+    after(delay, .exchanged(generation: generation, id, fails ? nil : lifetime))
+  }
+
+  /// The shell takes a token before it tells the machine.
+  func exchanged(_ id: UInt64, _ lifetime: TimeSpan?) {
+    if lifetime == nil { counts.exchangesFailed += 1 } else { tokenEnds = now + (lifetime ?? .zero) }
+    let retryAfter: TimeSpan? = hub.generator.chance(300) ? .seconds(2) : nil
+    feed(
+      .tokenExchanged(
+        id, lifetime.map { .issued(lifetime: $0) } ?? .failed(reason: "the authority is busy", retryAfter: retryAfter)))
+  }
+
   private func deliver(_ delivery: Delivery, _ endpoint: Endpoint?) {
+    if options.usesAuthority {
+      check(tokenEnds.map { now < $0 } ?? false, .deliveryHasToken, "a delivery leaves without a token that is valid")
+    }
     if let endpoint {
       check(ownPasses(endpoint, transport: .tcp), .ownTrafficPasses, "a delivery to \(endpoint) is stopped")
     }
     let (answer, taken) = hub.receive(delivery.body, plan)
+    if case .outcome(.response(status: 201, _, _)) = answer {} else { counts.failedDeliveries += 1 }
     for record in taken {
       counts.delivered += 1
       if sabotage != .hubForgets { fail(book.delivered(record)) }
@@ -202,6 +227,7 @@ extension SimulatedWorld {
       }
       let failure = diskGenerator.chance(plan.writeFails) ? "no space left on device" : nil
       let partial = diskGenerator.number(0...10_000)
+      if failure != nil { counts.diskFailures += 1 }
       let outcome = disk.write(write, failure: failure, partial: partial)
       wrote(write, outcome, partial)
       return [.spoolWritten(write.ticket, outcome)]
@@ -210,7 +236,9 @@ extension SimulatedWorld {
     case .deleteSegment(let name): submit(.delete(name))
     case .truncate(let name, let length): submit(.truncate(name, length))
     case .setAside(let name): submit(.setAside(name))
-    case .quarantine(_, let bytes): book.quarantined(bytes)
+    case .quarantine(_, let bytes):
+      counts.quarantined += 1
+      book.quarantined(bytes)
     case .recovered, .stored, .durable, .stalled, .damaged: break
     }
     return []
@@ -241,6 +269,7 @@ extension SimulatedWorld {
 
   @discardableResult
   func finishTask(failure: String?) -> SidecarEvent? {
+    if failure != nil { counts.diskFailures += 1 }
     let began = disk.beganAt
     let partial = diskGenerator.number(0...10_000)
     guard let (task, outcome) = disk.finish(failure: failure, partial: partial, at: now) else { return nil }

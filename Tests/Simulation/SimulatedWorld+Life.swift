@@ -66,7 +66,7 @@ extension SimulatedWorld {
     var spool = SpoolLimits()
     spool.bytesMax = options.spoolBytesMax
     var forwarder = ForwarderSettings(
-      sink: .eventHubs(host: Universe.hubName, hub: "audit"), usesToken: options.usesToken)
+      sink: .eventHubs(host: Universe.hubName, hub: "audit"), usesToken: options.usesToken || options.usesAuthority)
     forwarder.bodyMax = 32_000
     forwarder.eventMax = 30_000
     let owner: OwnerState
@@ -79,7 +79,7 @@ extension SimulatedWorld {
       options.hubIsNamed
       ? DomainName(Universe.hubName).map { .name($0) } ?? .address(Universe.hubAddresses[0])
       : .address(Universe.hubAddresses[0])
-    return SidecarSettings(
+    var settings = SidecarSettings(
       identity: SandboxIdentity(sandboxID: "sandbox", podName: "pod", productVersion: "0"),
       boot: SpoolBoot(high: lifeGenerator.next(), low: lifeGenerator.next()), policy: document,
       policySource: "simulation", always: .none, firstRevision: 1, owner: owner,
@@ -92,6 +92,10 @@ extension SimulatedWorld {
       audit: AuditSettings(
         failsClosed: options.failsClosed, lease: options.auditLease, isStrict: options.isStrict,
         hasSecondSink: options.hasSecondSink), notices: [])
+    if options.usesAuthority {
+      settings.authority = DomainName(Universe.authorityName).map { HubLocation(host: .name($0), port: 443) }
+    }
+    return settings
   }
 
   /// The process is gone; its clients' connections with it. The rules stay.
@@ -100,6 +104,7 @@ extension SimulatedWorld {
     machine = nil
     generation += 1
     isReady = false
+    tokenEnds = nil
     asked = [:]
     readings = []
     // Any of the changes under way may be what the next start finds.

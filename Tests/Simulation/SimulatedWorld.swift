@@ -19,6 +19,8 @@ package final class SimulatedWorld {
     case commit(generation: Int, UInt64, KernelTransaction, asked: Set<String>)
     case readConntrack(generation: Int)
     case sweep(generation: Int)
+    /// The authority's answer; nil: no token.
+    case exchanged(generation: Int, UInt64, TimeSpan?)
     case workload
     case flow(FlowTuple, FlowStep)
     case start
@@ -72,6 +74,9 @@ package final class SimulatedWorld {
   var diskGenerator: SeededGenerator
   var lifeGenerator: SeededGenerator
   var flowGenerator: SeededGenerator
+
+  /// When the token ends that the shell holds; nil without one.
+  var tokenEnds: Instant?
 
   var asked: [UInt64: Asked] = [:]
   var nextClient: UInt64 = 1
@@ -218,6 +223,8 @@ package final class SimulatedWorld {
       guard generation == self.generation else { break }
       isFed = true
       after(.seconds(1), .sweep(generation: generation))
+    case .exchanged(let generation, let id, let lifetime):
+      if generation == self.generation { exchanged(id, lifetime) }
     case .workload: act()
     case .flow(let tuple, let step): go(on: tuple, step)
     case .start: start()

@@ -58,6 +58,14 @@ package struct RunCounts: Hashable, Sendable {
   package var daemonCrashes = 0
   package var machineCrashes = 0
   package var stops = 0
+  /// Deliveries that were not answered 201, and what the disk refused.
+  package var failedDeliveries = 0
+  package var diskFailures = 0
+  package var quarantined = 0
+  package var exchanges = 0
+  package var exchangesFailed = 0
+
+  package init() {}
 }
 
 /// Something that must never be.
@@ -100,4 +108,6 @@ package enum Invariant: String, Hashable, Sendable, CaseIterable {
   case comesToRest
   /// The daemon's own traffic passes its own rules.
   case ownTrafficPasses
+  /// By workload identity nothing leaves without a token that is valid.
+  case deliveryHasToken
 }

@@ -22,6 +22,8 @@ enum Universe {
   static let names = zones.map(\.name)
 
   static let hubName = "hub.servicebus.test"
+  static let authorityName = "login.authority.test"
+  static let authorityAddresses = ["192.0.2.20", "192.0.2.21"].compactMap { IPAddress($0) }
   static let hubAddresses = ["192.0.2.10", "192.0.2.11"].compactMap { IPAddress($0) }
   static let hubPort: UInt16 = 443
   static let upstreams = ["192.0.2.53", "192.0.2.54"].compactMap { IPAddress($0) }.map { Endpoint($0, 53) }
