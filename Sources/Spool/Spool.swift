@@ -31,7 +31,8 @@ import Timekeeping
 //     52   8  sequence number  ┘
 //     60   4  checksum of octets 0–59
 //
-//   quarantine/            raw bytes of damage, named SEGMENT-OFFSET, and whole files that could not be read
+//   quarantine/            raw bytes of damage, named SEGMENT-OFFSET, and whole files that could not be read;
+//                          the owner of the records may put records there that nobody takes
 //
 // Operations.
 //   recover      read the cursor, then each segment once, oldest first; one segment is in memory at a time

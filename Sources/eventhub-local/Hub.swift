@@ -31,13 +31,25 @@ final class Hub: Sendable {
   func reply(to request: HTTPRequest) -> HTTPSReply {
     do throws(Refusal) {
       let texts = try judge(request)
-      guard let fault = faults.next() else { return .answer(try store(texts)) }
+      guard let fault = faults.next() else {
+        let response = try store(texts)
+        note("201", texts.count, request)
+        return .answer(response)
+      }
+      note("\(fault)", texts.count, request)
       return try play(fault, texts)
     } catch {
       log("refused \(error.status): \(error.detail)")
+      if error.detail != Self.scripted { note(String(error.status), 0, request) }
       return .answer(error.response)
     }
   }
+
+  private func note(_ outcome: String, _ events: Int, _ request: HTTPRequest) {
+    ledger.note(outcome, events: events, octets: request.body.count, at: SystemTime.wall())
+  }
+
+  private static let scripted = "scripted"
 
   private func judge(_ request: HTTPRequest) throws(Refusal) -> [[UInt8]] {
     try authorization.check(request, at: SystemTime.wall())
@@ -82,10 +94,10 @@ final class Hub: Sendable {
   private func play(_ fault: Fault, _ texts: [[UInt8]]) throws(Refusal) -> HTTPSReply {
     log("fault \(fault)")
     switch fault {
-    case .status(let status): throw Refusal(status, "scripted")
+    case .status(let status): throw Refusal(status, Self.scripted)
     case .statusAfterStore(let status):
       _ = try store(texts)
-      throw Refusal(status, "scripted")
+      throw Refusal(status, Self.scripted)
     case .reset: return .reset
     case .resetAfterStore:
       _ = try store(texts)
@@ -113,7 +125,7 @@ final class Hub: Sendable {
       pause(span)
       return .answer(try store(texts))
     case .retryAfter(let seconds):
-      var response = Refusal(503, "scripted").response
+      var response = Refusal(503, Self.scripted).response
       response.headers.set("Retry-After", String(seconds))
       return .answer(response)
     }

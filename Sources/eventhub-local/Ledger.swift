@@ -5,7 +5,8 @@ import Timekeeping
 
 /// Every accepted event: its exact text on a line of its own in FILE (what `sallyport verify` reads), and on the same
 /// line of FILE.index where and when it was put: `{"partition":0,"sequence":1,"enqueued":"…"}`. A batch goes to one
-/// partition, as with the service; partitions take turns.
+/// partition, as with the service; partitions take turns. FILE.requests has a line for each request, accepted or not:
+/// `{"at":"…","outcome":"201","events":3,"octets":2000}`; the outcome is the status, or what went wrong by script.
 final class Ledger: Sendable {
   private struct State: Sendable {
     var nextPartition = 0
@@ -17,12 +18,30 @@ final class Ledger: Sendable {
 
   private let events: File
   private let index: File
+  private let requests: File
   private let state = Mutex(State(nextSequence: Array(repeating: 0, count: Ledger.partitionCount)))
 
   /// Appends to what is there; sequence numbers begin anew.
   init(_ path: String) throws(Errno) {
     events = try File(appending: path)
     index = try File(appending: path + ".index")
+    requests = try File(appending: path + ".requests")
+  }
+
+  /// One line; a disk that does not take it costs the line.
+  func note(_ outcome: String, events: Int, octets: Int, at now: WallTime) {
+    var line = JSONWriter()
+    line.beginObject()
+    line.key("at")
+    line.string(now.description)
+    line.key("outcome")
+    line.string(outcome)
+    line.key("events")
+    line.integer(events)
+    line.key("octets")
+    line.integer(octets)
+    line.endObject()
+    state.withLock { _ in try? requests.write(line.bytes + [0x0a]) }
   }
 
   /// Whole or not at all, as far as the disk allows; returns the partition.

@@ -29,7 +29,8 @@ struct Options {
 
       --listen ADDRESS:PORT   where to listen (127.0.0.1:8443; port 0: any, told on standard output)
       --cert FILE --key FILE  its certificate chain and key, PEM
-      --ledger FILE           accepted events, one a line as they came; FILE.index tells partition, sequence and time
+      --ledger FILE           accepted events, one a line as they came; FILE.index tells partition, sequence and time,
+                              FILE.requests has a line for each request
       --hub NAME              accept this hub only
       --bearer TOKEN | --bearer-file FILE | --sas NAME:KEY | --no-auth
                               who may send; one of them must be given

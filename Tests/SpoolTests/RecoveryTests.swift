@@ -4,7 +4,7 @@ import Timekeeping
 @testable import Spool
 
 @Suite struct RecoveryTests {
-  @Test func tornTailAtEveryByteKeepsEveryWholeRecord() {
+  @Test func test_F3_tornTailAtEveryByteKeepsEveryWholeRecord() {
     let (disk, name, bytes) = threeRecords()
     let ends = [40 + 16 + 12, 40 + 2 * 28, 40 + 3 * 28]
     #expect(bytes.count == ends[2])
@@ -29,7 +29,7 @@ import Timekeeping
     }
   }
 
-  @Test func flippedBitInAnOldSegmentLosesOnlyItsRecordAndIsReported() {
+  @Test func test_F4_flippedBitInAnOldSegmentLosesOnlyItsRecordAndIsReported() {
     let (disk, name, bytes) = threeRecords()
     var followed = Rig(disk, boot: 7)
     followed.append(4...4)
@@ -81,7 +81,7 @@ import Timekeeping
     #expect(rig.disk.files[name] == nil)
   }
 
-  @Test func cursorInEachStateCostsDuplicatesOnly() {
+  @Test func test_F5_cursorInEachStateCostsDuplicatesOnly() {
     var rig = Rig()
     rig.append(1...3)
     let records = rig.readAll()

@@ -39,7 +39,7 @@ import Timekeeping
     #expect(rig.spool.written(writes[0].ticket, .ok, at: moment) == [])
   }
 
-  @Test func fullStoreRefusesRecordsAndLetsControlUseTheReserve() {
+  @Test func test_F6_fullStoreRefusesRecordsAndLetsControlUseTheReserve() {
     var rig = Rig(limits: small())
     var sequence: UInt64 = 1
     while case .write = rig.append(sequence...sequence + 9) { sequence += 10 }
@@ -155,7 +155,7 @@ import Timekeeping
     #expect(again.report?.damages == [])
   }
 
-  @Test func failedSyncIsNeverRepeatedOnItsFile() {
+  @Test func test_F7_failedSyncIsNeverRepeatedOnItsFile() {
     var rig = Rig()
     rig.append(1...2)
     rig.pass(.milliseconds(20))
