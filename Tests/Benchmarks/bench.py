@@ -8,6 +8,7 @@ import argparse, collections, json, os, pathlib, random, re, shutil, statistics,
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "deploy" / "lab"))
+from delivery import Delivery
 from lab import API_TOKEN, HUB_NAME, OWNER_OBJECT, OWNER_TENANT, RESOLVER, WORKLOAD_UID, Lab, binary, run, wait_for
 
 TESTED, REST = "0", "1"             # the core of the process under test, and that of everything else
@@ -173,7 +174,7 @@ class Bench:
         shutil.rmtree(self.lab.folder / "state", ignore_errors=True)
         (self.lab.folder / "audit.ndjson").unlink(missing_ok=True)
 
-    def environment(self, hub, policy=POLICY):
+    def environment(self, hub, policy=POLICY, **more):
         changes = {} if hub else {"SALLYPORT_EVENTHUB_URL": None, "SALLYPORT_EVENTHUB_AUTH": None, "SALLYPORT_EVENTHUB_TOKEN_FILE": None,
                                   "SALLYPORT_AUDIT_FILE": self.lab.folder / "audit.ndjson"}
         file = policy
@@ -181,12 +182,12 @@ class Bench:
             # As a file: 4,000 rules do not fit into one variable.
             file = self.lab.folder / "policy.json"
             file.write_text(json.dumps(policy))
-        return self.lab.settings(None, SALLYPORT_POLICY=None, SALLYPORT_POLICY_FILE=file, SALLYPORT_MAX_RULES=0, SALLYPORT_SPOOL_MAX="1GiB", **changes)
+        return self.lab.settings(None, SALLYPORT_POLICY=None, SALLYPORT_POLICY_FILE=file, SALLYPORT_MAX_RULES=0, **{"SALLYPORT_SPOOL_MAX": "1GiB", **changes, **more})
 
-    def start_sallyport(self, hub=False, policy=POLICY):
-        if hub and self.hub is None:
+    def start_sallyport(self, hub=False, policy=POLICY, **more):
+        if hub and (self.hub is None or self.hub.poll() is not None):
             self.hub = self.lab.start_hub()
-        process = self.lab.start(*under_test(binary("sallyport"), "run"), namespace=self.lab.pod, log="sallyport.log", env=self.environment(hub, policy))
+        process = self.lab.start(*under_test(binary("sallyport"), "run"), namespace=self.lab.pod, log="sallyport.log", env=self.environment(hub, policy, **more))
 
         def enforces():
             if process.poll() is not None:
@@ -475,7 +476,7 @@ def table(baselines):
 def main():
     parser = argparse.ArgumentParser(prog="Tests/Benchmarks/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender has its turn (5)")
-    parser.add_argument("--rows", default="dns,hub,memory,start,rules,policy,owner,commit", help="parts to measure, by commas (all)")
+    parser.add_argument("--rows", default="dns,hub,delivery,backlog,memory,start,rules,policy,owner,commit", help="parts to measure, by commas (all)")
     parser.add_argument("--seconds", type=float, default=2, help="length of the runs with hot and denied names (2)")
     parser.add_argument("--quick", action="store_true", help="of the peers only knot and the relay")
     parser.add_argument("--settle", type=float, default=4, help="seconds between the first delivery and the look at the memory (4)")
@@ -495,6 +496,10 @@ def main():
             for index in range(options.rounds):
                 print(f"round {index + 1} of {options.rounds}, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
                 bench.dns_round(rows)
+                delivery = Delivery(bench, note, cpu_seconds, status)
+                for part in ("delivery", "backlog"):
+                    if part in rows:
+                        getattr(delivery, f"{part}_round")()
                 for part in ("memory", "start", "rules", "policy", "owner", "commit"):
                     if part in rows:
                         getattr(bench, f"{part}_round")()
