@@ -220,10 +220,11 @@ package struct RecordsDroppedDraft: Hashable, Sendable {
     self.reason = reason
   }
 
-  /// The same in fewer reports: ranges of one boot that follow each other, dropped for one reason, are one.
+  /// The same in as few reports as can be: ranges of one boot that follow each other, dropped for one reason, are one.
   package static func joined(_ drafts: [Self]) -> [Self] {
     var joined: [Self] = []
-    for draft in drafts {
+    let sorted = drafts.sorted { ($0.sequences?.lowerBound ?? 0) < ($1.sequences?.lowerBound ?? 0) }
+    for draft in sorted {
       if let last = joined.last, last.bootID == draft.bootID, last.reason == draft.reason,
         let before = last.sequences, let after = draft.sequences, before.upperBound &+ 1 == after.lowerBound
       {

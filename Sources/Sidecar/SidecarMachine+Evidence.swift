@@ -61,7 +61,8 @@ extension SidecarMachine {
   private mutating func reportLoss(at now: Moment, using generator: inout some RandomNumberGenerator) {
     let owed = evidence.owedDrops
     evidence.owedDrops = []
-    for draft in owed { recordDropped(draft, at: now, using: &generator) }
+    // In as few as can be: what does not fit the spool at once is never said.
+    for draft in RecordsDroppedDraft.joined(owed) { recordDropped(draft, at: now, using: &generator) }
     guard let lost = evidence.lost else { return }
     evidence.lost = nil
     recordDropped(

@@ -119,7 +119,8 @@ import Timekeeping
     scene.handle(.tokenExchanged(try #require(exchanges(scene).first).id, .issued(lifetime: .seconds(100))))
     scene.endTurn()
     scene.settleCommit(.committed)
-    for _ in 0..<200 {
+    for step in 0..<200 {
+      if step % 10 == 0 { scene.ask("n\(step).denied.test", id: UInt16(step)) }
       for delivery in scene.deliveries {
         scene.handle(.delivered(delivery.id, .response(status: 201, retryAfter: nil, bodyPrefix: [])))
       }
