@@ -112,8 +112,8 @@ class Delivery:
                 marks.append((time.monotonic(), left))
                 if left < waiting * 0.02:
                     break
-                if time.monotonic() > begun + 140:
-                    raise TimeoutError(f"{left:,} of {waiting:,} records still wait after 140 s")
+                if time.monotonic() > begun + 300:
+                    raise TimeoutError(f"{left:,} of {waiting:,} records still wait after 300 s")
             taken = waiting - marks[-1][1]
             # The rate from the first mark on at which records moved: what comes before is the wait for the hub.
             first = next(mark for mark in marks if mark[1] < waiting)
