@@ -1,14 +1,14 @@
 import Addressing
 import EgressPolicy
 
-/// The policy's rules about addresses as elements of the interval maps.
+/// The policy's rules about addresses as elements of the interval maps, and of the exact one where it is about one port of one address.
 struct AddressRules: Sendable {
   /// Which map an element belongs to, in the order in which they are written.
-  static let sets: [SetName] = [.block4, .block6, .block4Port, .block6Port]
+  static let sets: [SetName] = [.block4, .block6, .block4Port, .block6Port, .block4Exact, .block6Exact]
 
   var plan: [AddressPlanEntry] = []
   /// One array a set of `sets`, in the plan's order.
-  var elements: [[SetElement]] = [[], [], [], []]
+  var elements: [[SetElement]] = Array(repeating: [], count: sets.count)
 
   init() {}
 
@@ -30,9 +30,14 @@ struct AddressRules: Sendable {
         guard mark != plainMark else { continue }
         for (transport, ranges) in [(TransportProtocol.tcp, verdict.ports.tcp), (.udp, verdict.ports.udp)] {
           for range in ranges {
+            let service: ElementValues = [first, [transport.rawValue], bigEndianBytes(range.lowerBound)]
+            guard first != last || range.count > 1 else {
+              elements[4 + family].append(SetElement(service, mark: mark))
+              continue
+            }
             elements[2 + family].append(
               SetElement(
-                [first, [transport.rawValue], bigEndianBytes(range.lowerBound)],
+                service,
                 last: [last, [transport.rawValue], bigEndianBytes(range.upperBound)], mark: mark))
           }
         }

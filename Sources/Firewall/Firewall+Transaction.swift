@@ -105,7 +105,8 @@ extension Firewall {
 
   private mutating func takeRules(_ deleted: inout ElementGroups, _ added: inout ElementGroups) {
     guard staging.changesRules || staging.isAnew else { return }
-    for (index, name) in AddressRules.sets.enumerated() {
+    for (index, name) in AddressRules.sets.enumerated()
+    where staging.isAnew || heldRules[index] != rules.elements[index] {
       let old = staging.isAnew ? [] : Set(heldRules[index])
       let new = Set(rules.elements[index])
       if !staging.isAnew {

@@ -39,7 +39,7 @@ package struct Firewall: Sendable {
   var policy: RuleSet?
   var rules = AddressRules()
   /// What the kernel has been sent of them.
-  var heldRules: [[SetElement]] = [[], [], [], []]
+  var heldRules: [[SetElement]] = AddressRules().elements
 
   var addresses = DenseTable<IPAddress, AddressRecord>()
   var grants = DenseTable<UInt32, Grant>()

@@ -46,6 +46,7 @@ extension Ruleset {
       chain.add(.setConnectionMarkFrom(sets.leasePort, service), .goTo(.judge))
       chain.add(.setConnectionMarkFrom(sets.leaseRange, service), .goTo(.judge))
       chain.add(.setConnectionMarkFrom(sets.lease, [address]), .goTo(.judge))
+      chain.add(.setConnectionMarkFrom(sets.blockExact, service), .goTo(.judge))
       chain.add(.setConnectionMarkFrom(sets.blockPort, service), .goTo(.judge))
       chain.add(.setConnectionMarkFrom(sets.block, [address]), .goTo(.judge))
     }

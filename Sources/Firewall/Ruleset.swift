@@ -53,6 +53,7 @@ package struct Ruleset: Sendable {
           sizeMax: roomy(parameters.limits.rangeElementsMax)),
         SetDefinition(names.block, key: [address], mapsToMark: true, isInterval: true),
         SetDefinition(names.blockPort, key: service, mapsToMark: true, isInterval: true),
+        SetDefinition(names.blockExact, key: service, mapsToMark: true),
         SetDefinition(names.own, key: service, hasTimeouts: true),
         SetDefinition(names.cut, key: [address, .port, .port], hasTimeouts: true),
         SetDefinition(
@@ -74,14 +75,17 @@ package struct Ruleset: Sendable {
 
 /// The sets of one family.
 struct AddressSets: Sendable {
-  let lease, leaseOther, leasePort, leaseRange, block, blockPort, own, cut, dropped, forwarded, uninvited: SetName
+  let lease, leaseOther, leasePort, leaseRange, block, blockPort, blockExact, own, cut, dropped, forwarded,
+    uninvited: SetName
 
   static let ipv4 = AddressSets(
     lease: .lease4, leaseOther: .lease4Other, leasePort: .lease4Port, leaseRange: .lease4Range, block: .block4,
-    blockPort: .block4Port, own: .own4, cut: .cut4, dropped: .dropped4, forwarded: .forwarded4, uninvited: .uninvited4)
+    blockPort: .block4Port, blockExact: .block4Exact, own: .own4, cut: .cut4, dropped: .dropped4,
+    forwarded: .forwarded4, uninvited: .uninvited4)
   static let ipv6 = AddressSets(
     lease: .lease6, leaseOther: .lease6Other, leasePort: .lease6Port, leaseRange: .lease6Range, block: .block6,
-    blockPort: .block6Port, own: .own6, cut: .cut6, dropped: .dropped6, forwarded: .forwarded6, uninvited: .uninvited6)
+    blockPort: .block6Port, blockExact: .block6Exact, own: .own6, cut: .cut6, dropped: .dropped6,
+    forwarded: .forwarded6, uninvited: .uninvited6)
 
   static func of(isIPv4: Bool) -> AddressSets { isIPv4 ? ipv4 : ipv6 }
 

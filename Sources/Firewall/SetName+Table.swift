@@ -18,6 +18,10 @@ extension SetName {
   /// Address range, protocol, range of ports → grant or deny mark.
   package static let block4Port = Self(rawValue: "block4_port")
   package static let block6Port = Self(rawValue: "block6_port")
+  /// One address, protocol, one port of a rule → grant or deny mark. Each costs the same, however many there are; taking one out of `block4_port` costs by
+  /// how many stay.
+  package static let block4Exact = Self(rawValue: "block4_exact")
+  package static let block6Exact = Self(rawValue: "block6_exact")
   /// Grants in force. What leaves needs one, established or new.
   package static let grants = Self(rawValue: "grants")
   /// Families in which the workload may open flows ("no evidence, no egress").

@@ -112,6 +112,26 @@ struct PolicyReplacementTests {
     #expect(try world.commit()?.revoked == [mark])
   }
 
+  @Test func onePortOfOneAddressGoesWhereManyCostNoMore() throws {
+    var world = try Fixture(
+      "allow 192.0.2.1 443/tcp,53/udp", "deny 192.0.2.2 22/tcp", "allow 192.0.2.2 20-30/tcp",
+      "allow 2001:db8::1 443/tcp",
+      "allow 198.51.100.0/24 443/tcp")
+    let counts = Dictionary(
+      uniqueKeysWithValues: zip(AddressRules.sets, world.firewall.heldRules).map { ($0, $1.count) })
+    #expect(counts == [.block4: 0, .block6: 0, .block4Port: 3, .block6Port: 0, .block4Exact: 3, .block6Exact: 1])
+    for (address, port, isAllowed) in [
+      ("192.0.2.1", 443, true), ("192.0.2.1", 444, false), ("192.0.2.2", 22, false), ("192.0.2.2", 23, true),
+      ("192.0.2.2", 31, false), ("2001:db8::1", 443, true), ("2001:db8::1", 22, false), ("198.51.100.7", 443, true),
+    ] as [(String, UInt16, Bool)] {
+      #expect(try world.reach(address, port) == isAllowed, "\(address) \(port)")
+    }
+    let mark = try world.mark("192.0.2.1", 443)
+    try world.replace("deny 192.0.2.1 443/tcp", "allow 192.0.2.2 20-30/tcp")
+    #expect(try world.commit()?.revoked.contains(mark) == true)
+    #expect(try !world.reach("192.0.2.1", 443) && world.reach("192.0.2.2", 22))
+  }
+
   @Test func addressRulesChangeByTheirDifference() throws {
     var world = try Fixture("allow 10.0.0.0/8 22/tcp", "allow 192.0.2.0/24", "deny 203.0.113.7")
     let kept = try world.mark("192.0.2.9")

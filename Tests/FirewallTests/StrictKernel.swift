@@ -110,7 +110,7 @@ struct StrictKernel {
       hasPorts
       ? [
         (sets.leasePort, service), (sets.leaseRange, service), (sets.lease, [address.bytes]),
-        (sets.blockPort, service), (sets.block, [address.bytes]),
+        (sets.blockExact, service), (sets.blockPort, service), (sets.block, [address.bytes]),
       ] : [(sets.leaseOther, [address.bytes]), (sets.lease, [address.bytes]), (sets.block, [address.bytes])]
     for (name, key) in order {
       guard let mark = lookUp(key, name, at: now) else { continue }
