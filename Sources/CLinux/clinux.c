@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -330,6 +331,8 @@ int clinux_name_thread(const char *name) {
   if (failure != 0) errno = failure;
   return failure == 0 ? 0 : -1;
 }
+
+void clinux_trim_heap(void) { malloc_trim(0); }
 
 char *const *clinux_environment(void) { return environ; }
 

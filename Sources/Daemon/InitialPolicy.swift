@@ -76,10 +76,18 @@ package struct InitialPolicy: Sendable {
   }
 
   /// SHA-256 in hexadecimal.
-  static func digest(_ bytes: [UInt8]) -> String {
+  static func digest(_ bytes: [UInt8]) -> String { hexadecimal(SHA256.digest(of: bytes)) }
+
+  /// The same of a policy file, which is not held whole for it.
+  static func digest(ofFile path: String) throws(Errno) -> String {
+    let state = SHA256State()
+    try File.forEachPiece(of: path, limit: PolicyLimits.files.bodyMax) { state.update(Array($0)) }
+    return hexadecimal(state.finish())
+  }
+
+  private static func hexadecimal(_ octets: [UInt8]) -> String {
     let digits = Array("0123456789abcdef".utf8)
-    return String(
-      decoding: SHA256.digest(of: bytes).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    return String(decoding: octets.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 
   package static func limits(_ configuration: Configuration) -> PolicyLimits {

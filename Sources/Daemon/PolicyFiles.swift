@@ -131,6 +131,8 @@ final class PolicyFiles {
   ) -> PolicyReading? {
     let bytes: [UInt8]
     do throws(Errno) {
+      // Most often nothing changed: a million names are not read into memory to learn that.
+      if let known, try InitialPolicy.digest(ofFile: file) == known { return nil }
       bytes = try File.readWhole(file, limit: PolicyLimits.files.bodyMax)
     } catch {
       let problem = PolicyProblems(path: "$", reason: error.description)

@@ -159,8 +159,11 @@ struct Startup {
     do throws(Errno) {
       let files = try PolicyFiles(configuration, policy, log)
       var loop = try EventLoop(
-        SidecarMachine(settings, hash: SHA256.kept(), checksum: checksum), runner, poll, signals, monitor, rules, files,
+        SidecarMachine(settings, hash: SHA256.kept(), policyHash: Self.policyHash, checksum: checksum), runner, poll,
+        signals, monitor, rules, files,
         upstreamPatience: configuration.dnsUpstreamTimeout * 2)
+      // A policy of a million names is read and compiled by now.
+      ProcessMemory.trim()
       end = try loop.run(from: start)
     } catch {
       throw StartupFailure("the event loop: \(error)")
@@ -174,6 +177,13 @@ struct Startup {
     if case .failed(let reason) = end { throw StartupFailure(reason + Self.missingFeatures()) }
     log.info("stopped; the rules stay and keep enforcing")
     return 0
+  }
+
+  /// SHA-256 of a policy's JSON, which is never held whole.
+  @Sendable private static func policyHash(_ document: PolicyDocument) -> [UInt8] {
+    let state = SHA256State()
+    document.forEachPieceOfJSON { state.update($0) }
+    return state.finish()
   }
 
   /// Promise N2. `SALLYPORT_KERNEL_PROFILE`: nothing that the named kernel lacks is even tried.

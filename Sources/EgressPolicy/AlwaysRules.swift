@@ -20,7 +20,7 @@ package struct AlwaysRules: Hashable, Sendable {
   package static func parse(
     _ text: [UInt8], file: String, action: PolicyAction, limits: PolicyLimits = .files
   ) throws(PolicyProblems) -> RuleList {
-    var list = DistinctRules()
+    var list = DistinctRules(ofOctets: text.count)
     try eachTarget(text, file, limits) { target, kind in
       if kind == .everything, action == .allow { return allowsEverything }
       list.append(action, kind, target, .none)

@@ -18,10 +18,24 @@ package struct PolicyDocument: Hashable, Sendable {
   package func json() -> [UInt8] {
     var json: [UInt8] = []
     json.reserveCapacity(egress.jsonCount + 64)
-    json.append(contentsOf: Array("{\"egress\":[".utf8))
-    egress.appendJSON(to: &json)
-    json.append(contentsOf: Array("],\"defaultAction\":\"\(defaultAction.rawValue)\"}".utf8))
+    compose(into: &json) { _ in }
     return json
+  }
+
+  /// `json()` in pieces, for whoever need not hold it whole: that of a million names has 70 MB.
+  package func forEachPieceOfJSON(_ body: ([UInt8]) -> Void) {
+    var json: [UInt8] = []
+    compose(into: &json) { piece in
+      body(piece)
+      piece.removeAll(keepingCapacity: true)
+    }
+    body(json)
+  }
+
+  private func compose(into json: inout [UInt8], flush: (inout [UInt8]) -> Void) {
+    json.append(contentsOf: Array("{\"egress\":[".utf8))
+    egress.appendJSON(to: &json, flush: flush)
+    json.append(contentsOf: Array("],\"defaultAction\":\"\(defaultAction.rawValue)\"}".utf8))
   }
 
   package func write(into writer: inout JSONWriter) { writer.raw(json()) }

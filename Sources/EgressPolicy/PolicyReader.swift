@@ -62,7 +62,7 @@ extension PolicyDocument {
 struct PolicyReader {
   var json: JSONReader
   /// The rules so far.
-  var list = DistinctRules()
+  var list: DistinctRules
   /// Rules that came, duplicates and refused ones too.
   private(set) var count = 0
   /// The port read last.
@@ -75,6 +75,7 @@ struct PolicyReader {
     json = JSONReader(bytes, limits: JSONLimits(depthMax: limits.depthMax, sizeMax: limits.bodyMax))
     self.limits = limits
     size = bytes.count
+    list = DistinctRules(ofOctets: min(size, limits.bodyMax))
   }
 
   /// Runs `body` and what must follow it: the end of the text, and no problems.

@@ -58,17 +58,16 @@ package enum RulePlace: Hashable, Comparable, Sendable {
   case defaultAction
 }
 
-/// The rule that made a decision, as records and `explain` name it. One reference in size: it travels with every query and stays with every grant.
+/// The rule that made a decision, as records and `explain` name it. Sixteen octets: it travels with every query and stays with every grant.
 package struct RuleReference: Hashable, Sendable {
-  private final class Storage: Sendable {
-    let place: RulePlace
+  /// What of a rule stays the same while others come and go. A policy and the one after it share those of the rules that both have.
+  final class Label: Sendable {
     let action: PolicyAction
     let text: String
     let expiresAt: WallTime?
     let textHash: Int
 
-    init(_ place: RulePlace, _ action: PolicyAction, _ text: String, _ expiresAt: WallTime?) {
-      self.place = place
+    init(_ action: PolicyAction, _ text: String, _ expiresAt: WallTime?) {
       self.action = action
       self.text = text
       self.expiresAt = expiresAt
@@ -78,41 +77,62 @@ package struct RuleReference: Hashable, Sendable {
     }
   }
 
-  private let storage: Storage
+  private let label: Label
+  /// The place: its case in the two highest bits, its index below.
+  private let number: UInt64
+
+  init(_ place: RulePlace, _ label: Label) {
+    self.label = label
+    number =
+      switch place {
+      case .denyAlways(let index): UInt64(index)
+      case .allowAlways(let index): 1 << 62 | UInt64(index)
+      case .rule(let index): 2 << 62 | UInt64(index)
+      case .defaultAction: 3 << 62
+      }
+  }
 
   package init(place: RulePlace, action: PolicyAction, text: String, expiresAt: WallTime? = nil) {
-    storage = Storage(place, action, text, expiresAt)
+    self.init(place, Label(action, text, expiresAt))
   }
 
-  package var place: RulePlace { storage.place }
-  package var action: PolicyAction { storage.action }
+  package var place: RulePlace {
+    let index = Int(number & (1 << 62 - 1))
+    return switch number >> 62 {
+    case 0: .denyAlways(index)
+    case 1: .allowAlways(index)
+    case 2: .rule(index)
+    default: .defaultAction
+    }
+  }
+  package var action: PolicyAction { label.action }
   /// `allow registry.example.com 443/tcp`, `deny.always 169.254.169.254`, `default deny`: does not depend on the rule's index, so that it stays the
   /// same while other rules come and go. Two rules with equal text are the same rule for a grant.
-  package var text: String { storage.text }
-  package var expiresAt: WallTime? { storage.expiresAt }
+  package var text: String { label.text }
+  package var expiresAt: WallTime? { label.expiresAt }
 
   package static func == (left: Self, right: Self) -> Bool {
-    left.storage === right.storage
-      || left.place == right.place && left.action == right.action && left.text == right.text
-        && left.expiresAt == right.expiresAt
+    left.number == right.number
+      && (left.label === right.label
+        || left.action == right.action && left.text == right.text && left.expiresAt == right.expiresAt)
   }
 
-  package func hash(into hasher: inout Hasher) { hasher.combine(storage.textHash) }
+  package func hash(into hasher: inout Hasher) { hasher.combine(label.textHash) }
 
   /// What is the same for equal texts: a key that needs no text to be hashed.
   package struct Text: Hashable, Sendable {
-    private let rule: RuleReference
+    private let label: Label
 
-    fileprivate init(_ rule: RuleReference) { self.rule = rule }
+    fileprivate init(_ label: Label) { self.label = label }
 
     package static func == (left: Self, right: Self) -> Bool {
-      left.rule.storage === right.rule.storage || left.rule.text == right.rule.text
+      left.label === right.label || left.label.text == right.label.text
     }
 
-    package func hash(into hasher: inout Hasher) { hasher.combine(rule.storage.textHash) }
+    package func hash(into hasher: inout Hasher) { hasher.combine(label.textHash) }
   }
 
-  package var textKey: Text { Text(self) }
+  package var textKey: Text { Text(label) }
 }
 
 /// Ports for which one rule is the first match.

@@ -6,12 +6,17 @@ extension RuleList {
   /// About how many octets `appendJSON` adds: more costs nothing, less costs copies.
   var jsonCount: Int { isEmpty ? 0 : textCount + count * 48 }
 
-  func appendJSON(to json: inout [UInt8]) {
+  /// How much is gathered before it is handed on: 64 KiB.
+  private static let pieceOctets = 64 << 10
+
+  /// `flush` is given what has gathered now and then, and may take it away.
+  func appendJSON(to json: inout [UInt8], flush: (inout [UInt8]) -> Void = { _ in }) {
     let heads = [PolicyAction.allow, .deny].map { Array("{\"action\":\"\($0.rawValue)\",\"target\":\"".utf8) }
     // What follows the target, by the condition's number: few rules have one of their own.
     var tails: [Int: [UInt8]] = [:]
     let plainTail = Array("\"}".utf8)
     for index in indices {
+      if json.count >= Self.pieceOctets { flush(&json) }
       if index > 0 { json.append(0x2c) }
       json.append(contentsOf: action(index) == .allow ? heads[0] : heads[1])
       // A target that was checked has neither quotes nor anything else to escape.

@@ -18,6 +18,8 @@ package struct RuleList: RandomAccessCollection, Sendable, ExpressibleByArrayLit
   private var entries: [Entry] = []
   /// Rules share equal ones: a million rules for `443/tcp` cost one.
   private var conditions: [RuleCondition] = []
+  /// By condition: every port that it does not name.
+  private var rests: [PortSet] = []
   private var indexes: [RuleCondition: UInt32] = [:]
 
   package init() {}
@@ -27,6 +29,12 @@ package struct RuleList: RandomAccessCollection, Sendable, ExpressibleByArrayLit
   }
 
   package init(arrayLiteral elements: PolicyRule...) { self.init(elements) }
+
+  /// Room for so many more rules with targets of so many octets: growing by doubling leaves holes as large as what is kept.
+  mutating func reserve(_ count: Int, octets: Int) {
+    entries.reserveCapacity(entries.count + count)
+    texts.reserveCapacity(texts.count + octets)
+  }
 
   package var startIndex: Int { 0 }
   package var endIndex: Int { entries.count }
@@ -103,6 +111,12 @@ package struct RuleList: RandomAccessCollection, Sendable, ExpressibleByArrayLit
     return number == 0 ? nil : conditions[Int(number) - 1].expiresAt
   }
 
+  /// The ports of a rule, and all others.
+  func shares(_ index: Int) -> (own: PortSet, rest: PortSet) {
+    let number = Int(entries[index].bits >> 3)
+    return number == 0 ? (.everything, .nothing) : (conditions[number - 1].ports, rests[number - 1])
+  }
+
   /// Which of the list's conditions it is; nil when there is none.
   func conditionNumber(_ index: Int) -> Int? {
     let number = entries[index].bits >> 3
@@ -127,6 +141,7 @@ package struct RuleList: RandomAccessCollection, Sendable, ExpressibleByArrayLit
     if conditions.last == condition { return UInt32(clamping: conditions.count) }
     if let index = indexes[condition] { return index }
     conditions.append(condition)
+    rests.append(PortSet.everything.subtracting(condition.ports))
     indexes[condition] = UInt32(clamping: conditions.count)
     return UInt32(clamping: conditions.count)
   }

@@ -125,7 +125,16 @@ let allowsEverything = "\"*\" is only for deny: to allow everything, set \"defau
 /// Rules in order, without those that an earlier one leaves nothing to match.
 struct DistinctRules {
   private(set) var rules = RuleList()
-  private var table = RuleTable(count: 0)
+  private var table: RuleTable
+
+  /// Octets that a rule of a document has at least, mostly: what more rules need is found as they come.
+  private static let ruleOctets = 48
+
+  /// For the rules of a document of so many octets.
+  init(ofOctets octets: Int) {
+    table = RuleTable(count: octets / Self.ruleOctets)
+    rules.reserve(octets / Self.ruleOctets, octets: octets)
+  }
 
   mutating func append(_ action: PolicyAction, _ kind: TargetKind, _ target: [UInt8], _ condition: RuleCondition) {
     let number = UInt32(clamping: rules.count)

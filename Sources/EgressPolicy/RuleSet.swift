@@ -26,15 +26,13 @@ package struct RuleSet: Sendable {
   private let skipped: RuleIndex
   /// Rules of the lists and the document.
   let ruleCount: Int
-  /// The texts of the rules' references, made beforehand for policies of ordinary size, on demand for lists of a million names.
-  let texts: [String]
-  /// What `verdicts` says when a rule is the only one that matches and has not expired; made beforehand like `texts`.
-  private var alone: [[PortVerdict]] = []
+  /// What references say of the rules, made beforehand for policies of ordinary size, on demand for lists of a million names.
+  let labels: [RuleReference.Label]
   private let expiries: [WallTime]
   let defaultRule: RuleReference
 
-  /// Rules whose texts are kept: the most a document has by default. Some eighty octets each.
-  static let textsMax = 4096
+  /// Rules whose labels are kept: the most a document has by default. Some hundred and fifty octets each.
+  static let labelsMax = 4096
 
   /// `former`: the policy that this one takes the place of, most of whose rules it has too.
   package init(
@@ -51,11 +49,10 @@ package struct RuleSet: Sendable {
     ])
     let count = always.deny.count + always.allow.count + document.egress.count
     ruleCount = count
-    texts = count > Self.textsMax ? [] : makeTexts(count, index, former)
+    labels = count > Self.labelsMax ? [] : makeLabels(count, index, former)
     expiries = Set(always.deny.expiries + always.allow.expiries + document.egress.expiries).sorted()
     defaultRule = RuleReference(
       place: .defaultAction, action: document.defaultAction, text: "default \(document.defaultAction.rawValue)")
-    alone = texts.indices.map { shares(of: RuleNumbers([UInt32($0)]), ignoringNameAllows: false, at: nil) }
   }
 
   /// What the policy says of a name before any address is known: allowed when some port of some ordinary address may be reached by it. Rules about
@@ -117,22 +114,14 @@ package struct RuleSet: Sendable {
 
   /// Gives each rule in turn the ports that are left, the default the rest.
   func verdicts(of rules: RuleNumbers, ignoringNameAllows: Bool, at now: WallTime) -> [PortVerdict] {
-    if !ignoringNameAllows, let rule = rules.only, !alone.isEmpty {
-      let (list, at) = index.place(rule)
-      let expiresAt = index.lists.span[list].condition(at)?.expiresAt
-      if expiresAt.map({ now < $0 }) ?? true { return alone[Int(rule)] }
-    }
-    return shares(of: rules, ignoringNameAllows: ignoringNameAllows, at: now)
-  }
-
-  private func shares(of rules: RuleNumbers, ignoringNameAllows: Bool, at now: WallTime?) -> [PortVerdict] {
+    if !ignoringNameAllows, let rule = rules.only { return verdicts(of: rule, at: now) }
     var left = PortSet.everything
     var verdicts: [PortVerdict] = []
     let lists = index.lists
     for rule in rules {
       let (list, at) = index.place(rule)
       let condition = lists.span[list].condition(at)
-      if let now, let expiresAt = condition?.expiresAt, expiresAt <= now { continue }
+      if let expiresAt = condition?.expiresAt, expiresAt <= now { continue }
       let kind = lists.span[list].kind(at)
       let isByName = kind == .name || kind == .wildcard
       if ignoringNameAllows, isByName, lists.span[list].action(at) == .allow { continue }
@@ -148,51 +137,69 @@ package struct RuleSet: Sendable {
     return verdicts
   }
 
+  /// The same for one rule alone, which is what a name mostly matches.
+  private func verdicts(of rule: UInt32, at now: WallTime) -> [PortVerdict] {
+    let (list, at) = index.place(rule)
+    let lists = index.lists
+    let byDefault = PortVerdict(ports: .everything, rule: defaultRule, isByName: false)
+    if let expiresAt = lists.span[list].expiresAt(at), expiresAt <= now { return [byDefault] }
+    let kind = lists.span[list].kind(at)
+    let isByName = kind == .name || kind == .wildcard
+    let shares = lists.span[list].shares(at)
+    let own = PortVerdict(ports: shares.own, rule: reference(rule), isByName: isByName)
+    guard !shares.own.isEverything, !shares.rest.isEmpty else { return [own] }
+    return [own, PortVerdict(ports: shares.rest, rule: defaultRule, isByName: false)]
+  }
+
   func reference(_ rule: UInt32) -> RuleReference {
     let (list, at) = index.place(rule)
     return RuleReference(
-      place: list == 0 ? .denyAlways(at) : list == 1 ? .allowAlways(at) : .rule(at),
-      action: index.lists.span[list].action(at), text: texts.isEmpty ? makeText(list, at, index) : texts[Int(rule)],
-      expiresAt: index.lists.span[list].expiresAt(at))
+      list == 0 ? .denyAlways(at) : list == 1 ? .allowAlways(at) : .rule(at),
+      labels.isEmpty ? makeLabel(list, at, index) : labels[Int(rule)])
   }
 
-  /// The text of a rule of `egress`; nil when none are kept.
-  fileprivate func keptText(_ rule: Int) -> String? {
-    texts.isEmpty ? nil : texts[always.deny.count + always.allow.count + rule]
+  /// The label of a rule of `egress`; nil when none are kept.
+  fileprivate func keptLabel(_ rule: Int) -> RuleReference.Label? {
+    labels.isEmpty ? nil : labels[always.deny.count + always.allow.count + rule]
   }
 }
 
-/// The texts of all rules. Composing them is most of the work of a change, so those of a former policy serve again: both are walked at once, and a rule
+/// The labels of all rules. Composing them is most of the work of a change, so those of a former policy serve again: both are walked at once, and a rule
 /// that went or came is stepped over.
-private func makeTexts(_ count: Int, _ index: RuleIndex, _ former: RuleSet?) -> [String] {
+private func makeLabels(_ count: Int, _ index: RuleIndex, _ former: RuleSet?) -> [RuleReference.Label] {
   let rules = index.lists[2]
   let old = former?.document.egress ?? []
-  var texts: [String] = []
-  texts.reserveCapacity(count)
+  var labels: [RuleReference.Label] = []
+  labels.reserveCapacity(count)
   var next = 0
   for rule in 0..<count {
     let (list, at) = index.place(UInt32(rule))
     if list == 2, next < old.count, let former {
       if next + 1 < old.count, !rules.isSame(at, old, next), rules.isSame(at, old, next + 1) { next += 1 }
-      if rules.isSame(at, old, next), let text = former.keptText(next) {
-        texts.append(text)
+      if rules.isSame(at, old, next), let label = former.keptLabel(next) {
+        labels.append(label)
         next += 1
         continue
       }
     }
-    texts.append(makeText(list, at, index))
+    labels.append(makeLabel(list, at, index))
   }
-  return texts
+  return labels
 }
 
-private func makeText(_ list: Int, _ at: Int, _ index: RuleIndex) -> String {
-  let source = list == 0 ? "deny.always" : list == 1 ? "allow.always" : index.lists.span[list].action(at).rawValue
-  var text = Array(source.utf8)
-  text.append(0x20)
-  text.append(contentsOf: index.lists.span[list].text(at))
-  if let portTexts = index.lists.span[list].condition(at)?.portTexts {
+private func makeLabel(_ list: Int, _ at: Int, _ index: RuleIndex) -> RuleReference.Label {
+  let lists = index.lists
+  let action = lists.span[list].action(at)
+  let source = list == 0 ? "deny.always " : list == 1 ? "allow.always " : action == .allow ? "allow " : "deny "
+  let target = lists.span[list].text(at)
+  var text: [UInt8] = []
+  // With room for the ports most rules have.
+  text.reserveCapacity(target.count + 32)
+  text.append(contentsOf: source.utf8)
+  text.append(contentsOf: target)
+  if let portTexts = lists.span[list].condition(at)?.portTexts {
     text.append(0x20)
     text.append(contentsOf: portTexts.joined(separator: ",").utf8)
   }
-  return String(decoding: text, as: UTF8.self)
+  return RuleReference.Label(action, String(decoding: text, as: UTF8.self), lists.span[list].expiresAt(at))
 }

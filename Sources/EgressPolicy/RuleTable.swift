@@ -31,13 +31,12 @@ struct RuleTable: Sendable {
 
   /// High half: the hash. Low half: 1 + the first rule of the chain; a slot of 0 is empty.
   private var slots: [UInt64]
-  /// By rule: the next of its chain.
-  private var following: [UInt32]
+  /// By rule: the next of its chain. As long as the last rule that has one asks for: most policies name each target once.
+  private var following: [UInt32] = []
   private var used = 0
 
   /// For rules numbered below `count`; the table grows when more chains come.
   init(count: Int) {
-    following = Array(repeating: Self.none, count: count)
     slots = Array(repeating: 0, count: Self.slotCount(count))
   }
 
@@ -48,7 +47,7 @@ struct RuleTable: Sendable {
   }
 
   /// The rule after `rule` in its chain, `none` after the last.
-  func next(_ rule: UInt32) -> UInt32 { following[Int(rule)] }
+  func next(_ rule: UInt32) -> UInt32 { Int(rule) < following.count ? following[Int(rule)] : Self.none }
 
   /// Begins a chain with a rule whose hash no other has; false, and nothing done, when one has. Most rules go this way, without a look at their targets.
   mutating func insert(_ rule: UInt32, unlessKnown hash: UInt32) -> Bool {
@@ -57,7 +56,6 @@ struct RuleTable: Sendable {
       if UInt32(truncatingIfNeeded: slots[index] >> 32) == hash { return false }
       index = (index + 1) & (slots.count - 1)
     }
-    while following.count <= Int(rule) { following.append(Self.none) }
     slots[index] = UInt64(hash) << 32 | UInt64(rule &+ 1)
     used += 1
     if used * 3 > slots.count * 2 { grow() }
@@ -66,11 +64,11 @@ struct RuleTable: Sendable {
 
   /// Puts a rule at the front of its chain.
   mutating func insert(_ rule: UInt32, _ hash: UInt32, isSame: (UInt32) -> Bool) {
-    while following.count <= Int(rule) { following.append(Self.none) }
     let index = find(hash, isSame)
     if slots[index] == 0 {
       used += 1
     } else {
+      while following.count <= Int(rule) { following.append(Self.none) }
       following[Int(rule)] = UInt32(truncatingIfNeeded: slots[index]) &- 1
     }
     slots[index] = UInt64(hash) << 32 | UInt64(rule &+ 1)

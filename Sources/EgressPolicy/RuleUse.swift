@@ -28,12 +28,12 @@ package struct RuleUse: Sendable {
 
   /// After a change of the policy: rules that it no longer has are forgotten.
   package mutating func keep(only policy: RuleSet) {
-    guard policy.ruleCount <= RuleSet.textsMax else { return }
+    guard policy.ruleCount <= RuleSet.labelsMax else { return }
     var kept = counts.filter { $0.key.hasPrefix("default ") }
-    for text in policy.texts {
+    for label in policy.labels {
       // Most often the rules that were used are all found before the last one is looked up.
       guard kept.count < counts.count else { return }
-      if let count = counts[text] { kept[text] = count }
+      if let count = counts[label.text] { kept[label.text] = count }
     }
     counts = kept
   }
@@ -42,7 +42,7 @@ package struct RuleUse: Sendable {
 extension RuleSet {
   /// The rules in order of precedence, the default last: nil for a list of more than some thousand.
   package var rules: [RuleReference]? {
-    guard ruleCount <= Self.textsMax else { return nil }
+    guard ruleCount <= Self.labelsMax else { return nil }
     return (0..<ruleCount).map { reference(UInt32($0)) } + [defaultRule]
   }
 

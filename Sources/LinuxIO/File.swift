@@ -108,14 +108,28 @@ package final class File: Sendable {
 
   func readWhole(limit: Int) throws(Errno) -> [UInt8] {
     var result: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 16 << 10)
+    // Growing by doubling would touch three times as much.
+    if let size = try? size(), size > 0 { result.reserveCapacity(Int(min(size, Int64(limit)))) }
+    try forEachPiece(limit: limit) { result.append(contentsOf: $0) }
+    return result
+  }
+
+  /// The same in pieces, for whoever need not hold it whole.
+  package static func forEachPiece(of path: String, limit: Int, _ body: (ArraySlice<UInt8>) -> Void) throws(Errno) {
+    try File(reading: path).forEachPiece(limit: limit, body)
+  }
+
+  private func forEachPiece(limit: Int, _ body: (ArraySlice<UInt8>) -> Void) throws(Errno) {
+    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    var total = 0
     while true {
       let got = try retrying("read \(path)") {
         unsafe chunk.withUnsafeMutableBytes { unsafe Glibc.read(descriptor.number, $0.baseAddress, $0.count) }
       }
-      if got == 0 { return result }
-      guard result.count + got <= limit else { throw Errno(EFBIG, "read \(path): more than \(limit) octets") }
-      result.append(contentsOf: chunk[..<got])
+      if got == 0 { return }
+      total += got
+      guard total <= limit else { throw Errno(EFBIG, "read \(path): more than \(limit) octets") }
+      body(chunk[..<got])
     }
   }
 }

@@ -86,7 +86,7 @@ extension SidecarMachine {
         SidecarStartDraft(
           previousBootID: report.lastBoot.map(bootText), previousLastSequence: report.lastSequence, notices: notices)),
       at: now, using: &generator)
-    let loaded = version(of: policy, policy.document.json())
+    let loaded = version(of: policy)
     change.version = loaded
     record(
       .policyChange(

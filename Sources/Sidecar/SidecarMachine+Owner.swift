@@ -160,7 +160,7 @@ extension SidecarMachine {
       case .refused(let current):
         refuseRebinding(proof.bearer, claim.binding, current: current, at: now, using: &generator)
       case .first:
-        if let wanted = claim.policyHash, wanted != hash(policyInForce.document.json()) {
+        if let wanted = claim.policyHash, wanted != policyHash(policyInForce.document) {
           throw ProofRefusal(.policy, "policy_sha256 is not the policy that is in force")
         }
         keep(claim.binding, for: proof)

@@ -225,10 +225,10 @@ extension SidecarMachine {
       podUID: settings.identity.podUID, revision: policy.revision.number,
       document: source == "api" ? policy.document : nil, source: source, fileDigest: digest)
     // Composed once: for the file, and hashed for the record.
-    let json = policy.document.json()
-    underWay.version = version(of: policy, json)
+    let json = kept.document?.json()
+    underWay.version = version(of: policy, hash: json.map(hash))
     change.underWay = underWay
-    let bytes = kept.composed(json)
+    let bytes = kept.composed(json ?? [])
     guard bytes.count <= KeptPolicy.bytesMax else {
       // The next start could not read it.
       let reason = "policy of \(bytes.count) octets exceeds limit \(KeptPolicy.bytesMax)"
@@ -349,21 +349,22 @@ extension SidecarMachine {
     case nil: operation = "PolicyRestore"
     }
     let old = change.version?.revision == String(underWay.old.revision.number) ? change.version : nil
-    let new = underWay.version ?? version(of: policy, policy.document.json())
+    let new = underWay.version ?? version(of: policy)
     record(
       .policyChange(
         PolicyChangeDraft(
           change: kind, operation: operation, source: source,
-          old: old ?? version(of: underWay.old, underWay.old.document.json()), new: new,
+          old: old ?? version(of: underWay.old), new: new,
           refusal: refusal, flowsCut: underWay.flowsCut, grantsEnded: underWay.grantsEnded)), at: now,
       using: &generator)
     if underWay.undoing != nil || refusal == nil { change.version = new }
   }
 
-  /// `json`: its document's.
-  func version(of rules: RuleSet, _ json: [UInt8]) -> PolicyChangeDraft.Version {
+  /// `hash`: its document's, where it is known.
+  func version(of rules: RuleSet, hash: [UInt8]? = nil) -> PolicyChangeDraft.Version {
     PolicyChangeDraft.Version(
-      revision: String(rules.revision.number), hash: hexadecimal(hash(json)), ruleCount: rules.document.egress.count)
+      revision: String(rules.revision.number), hash: hexadecimal(hash ?? policyHash(rules.document)),
+      ruleCount: rules.document.egress.count)
   }
 
   func view(of rules: RuleSet) -> PolicyView {

@@ -56,7 +56,7 @@ extension SidecarMachine {
       .policyChange(
         PolicyChangeDraft(
           change: .set, operation: operation, source: source,
-          old: change.version ?? version(of: policy, policy.document.json()), new: nil, refusal: problems.summary)),
+          old: change.version ?? version(of: policy), new: nil, refusal: problems.summary)),
       at: now, using: &generator)
   }
 }

@@ -11,6 +11,9 @@ import Timekeeping
 
 /// The whole sidecar as one value: `handle` an event, take its effects, come back at `nextDeadline`.
 package struct SidecarMachine: Sendable {
+  /// SHA-256 of a policy's JSON.
+  package typealias PolicyHash = @Sendable (PolicyDocument) -> [UInt8]
+
   enum Phase: Hashable, Sendable {
     /// The ruleset is not committed yet.
     case starting
@@ -22,6 +25,7 @@ package struct SidecarMachine: Sendable {
 
   let settings: SidecarSettings
   let hash: AuditLog.Hash
+  let policyHash: PolicyHash
   var phase = Phase.starting
   var startedAt = Moment(instant: Instant(nanoseconds: 0), wall: WallTime(microseconds: 0))
 
@@ -59,9 +63,14 @@ package struct SidecarMachine: Sendable {
   private var effects: [SidecarEffect?] = []
   private var effectsTaken = 0
 
-  package init(_ settings: SidecarSettings, hash: @escaping AuditLog.Hash, checksum: SpoolChecksum? = nil) {
+  /// `policyHash`: for whoever can hash a policy's JSON in pieces; nil: by `hash`, whole.
+  package init(
+    _ settings: SidecarSettings, hash: @escaping AuditLog.Hash, policyHash: PolicyHash? = nil,
+    checksum: SpoolChecksum? = nil
+  ) {
     self.settings = settings
     self.hash = hash
+    self.policyHash = policyHash ?? { hash($0.json()) }
     policy = RuleSet(settings.policy, always: settings.always, revision: settings.firstRevision)
     proofs = ProofState(keys: settings.ownerKeys)
     ownership = Ownership(state: settings.owner, isRequired: settings.ownerIsRequired)

@@ -91,6 +91,7 @@ int clinux_get_ids(uint32_t users[3], uint32_t groups[3]);
 int clinux_no_groups(void);
 int clinux_group_count(void);
 int clinux_name_thread(const char *name);
+void clinux_trim_heap(void);
 char *const *clinux_environment(void);
 int64_t clinux_random(void *octets, size_t count);
 
