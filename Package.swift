@@ -100,6 +100,11 @@ let package = Package(
         "OwnerIdentity", "PolicyAPI", "Sidecar", "Spool", "Timekeeping",
       ], path: "Tests/Simulation", swiftSettings: settings),
 
+    // Runs of the simulated world, seed after seed, as fast as they go. Never shipped.
+    .executableTarget(
+      name: "simulation", dependencies: ["LinuxIO", "Simulation"], path: "Tests/SimulationRun", exclude: ["run"],
+      swiftSettings: settings),
+
     // What the benchmark times inside one process. Never shipped.
     .executableTarget(
       name: "policy-benchmark", dependencies: ["DNSWire", "EgressPolicy", "LinuxIO", "Timekeeping"],

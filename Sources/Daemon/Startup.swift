@@ -219,7 +219,10 @@ struct Startup {
         }
       }
     }
-    return .started(listing, leases: leases, grants: grants, tampering: try tampering())
+    // After the sets: whatever begins a flow from here on is among their elements.
+    let flows = try required("conntrack") { () throws(NetlinkError) in try conntrack.dump() }
+    return .started(
+      listing, leases: leases, grants: grants, flowMarks: Set(flows.map(\.mark)), tampering: try tampering())
   }
 
   /// What someone else did to the rules since an earlier process loaded them.

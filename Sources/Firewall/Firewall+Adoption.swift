@@ -5,12 +5,17 @@ import Timekeeping
 
 extension Firewall {
   /// Takes over what a previous process left in the kernel: call it first, then `start` with the policy, which judges it. Ids of new grants begin above
-  /// the highest seen. A grant of which nothing is known lets its flows and leases go on until they end, a permanent one for
+  /// the highest seen, and none is that of a flow which outlived its grant. A grant of which nothing is known lets its flows and leases go on until they end, a permanent one for
   /// `unknownGrantLife`; the first change of the policy revokes it, since nobody can say whether its rule still stands.
   ///
-  /// - Parameter leases: elements of the lease maps, the time left as timeout; others are passed over.
-  package mutating func adopt(leases: [(SetName, SetElement)], grants adopted: [AdoptedGrant], at now: Moment) {
+  /// - Parameters:
+  ///   - leases: elements of the lease maps, the time left as timeout; others are passed over.
+  ///   - flowMarks: the marks in the conntrack table, read after the sets.
+  package mutating func adopt(
+    leases: [(SetName, SetElement)], grants adopted: [AdoptedGrant], flowMarks: Set<UInt32>, at now: Moment
+  ) {
     self.now = now.instant
+    strayMarks = flowMarks.subtracting(adopted.map(\.mark)).filter(FlowMark.isGrant)
     for one in adopted where FlowMark.isGrant(one.mark) && grants[one.mark] == nil {
       var grant: Grant
       if let attribution = one.attribution {

@@ -20,7 +20,6 @@ extension Firewall {
     var latestChange: UInt64 = 0
     var shortest: TimeSpan?
     var refusal: LeaseRefusal?
-    var isReachable = addresses.isEmpty
     for (address, ttl) in addresses {
       let shown = min(TimeSpan.seconds(Int64(ttl)), times.max)
       let wanted = max(shown, min(times.min, times.max)) + times.grace
@@ -34,12 +33,12 @@ extension Firewall {
           shortest = min(shortest ?? left, left)
           latestChange = max(latestChange, self.addresses.values[known].changedIn)
           waits.append(address)
-          isReachable = true
           self.addresses.values[known].leases[place].session = session
           continue
         }
       }
       let old = known.map { self.addresses.values[$0] }
+      var isReachable = false
       var isGranted = false
       var lease = Lease(
         name: index, until: now.instant + wanted, order: leaseOrder, session: session, parts: [])
@@ -57,6 +56,8 @@ extension Firewall {
         let ruleEnds = grants.index(forKey: grant).flatMap { grants.values[$0].ruleEnds }
         lease.parts.append(LeasePart(grant: grant, ports: verdict.ports, ruleEnds: ruleEnds))
       }
+      // The policy may have changed since the answer was judged: one address that nobody may reach spoils it, as there.
+      guard isReachable else { return withhold(refusal ?? .tooManyLeases, name: index, start) }
       guard isGranted else { continue }
       leaseOrder += 1
       var new = old ?? AddressRecord()
@@ -68,7 +69,6 @@ extension Firewall {
       latestChange = staging.id
       waits.append(address)
     }
-    guard isReachable else { return withhold(refusal ?? .tooManyLeases, name: index, start) }
     guard let shortest else {
       releaseName(index)
       return .alreadyHeld(times.max)

@@ -118,7 +118,9 @@ extension Firewall {
   private mutating func make(_ attribution: GrantAttribution, name: Int?, at now: Moment) -> UInt32? {
     // Rules about addresses are bounded by the policy and must not be starved by names.
     guard name == nil || grants.count < limits.grantsMax else { return nil }
-    while nextGrant == 0 || nextGrant > FlowMark.grantMax || grants.index(forKey: nextGrant) != nil {
+    while nextGrant == 0 || nextGrant > FlowMark.grantMax || grants.index(forKey: nextGrant) != nil
+      || strayMarks.contains(nextGrant)
+    {
       nextGrant = nextGrant >= FlowMark.grantMax ? 1 : nextGrant + 1
     }
     let id = nextGrant

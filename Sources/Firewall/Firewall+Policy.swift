@@ -19,11 +19,12 @@ extension Firewall {
     policy = new
     var review = Review()
     replaceRules(new.addressPlan(at: now.wall), &review, at: now)
-    for address in addresses.keys.sorted() { judgeAgain(address, new, &review, at: now) }
+    for address in addresses.keys.sorted() { judgeAgain(address, new, &review, isStart: isStart, at: now) }
     for id in grants.keys.sorted() { judgeFormer(id, new, &review, isStart: isStart, at: now) }
+    for (id, end) in review.survivors.sorted(by: { $0.key < $1.key }) { limit(id, to: end) }
     for (id, losses) in review.losses.sorted(by: { $0.key < $1.key }) {
       guard let grant = grants[id], !grant.isRevoked else { continue }
-      if review.survivors.contains(id) || grant.leases > 0 || grant.isStatic {
+      if review.survivors[id] != nil || grant.leases > 0 || grant.isStatic {
         staging.narrowed += losses
       } else {
         revoke(id)
@@ -38,12 +39,37 @@ extension Firewall {
   /// What the new policy takes from each grant, and which of them still give something.
   struct Review {
     var losses: [UInt32: [NarrowedGrant]] = [:]
-    var survivors: Set<UInt32> = []
+    /// Until when the rules last that allow something of it; nil: for ever.
+    var survivors: [UInt32: Instant?] = [:]
 
-    mutating func lose(_ loss: NarrowedGrant, isWhole: Bool) {
+    mutating func lose(_ loss: NarrowedGrant) {
       if losses[loss.mark]?.contains(loss) != true { losses[loss.mark, default: []].append(loss) }
-      if !isWhole { survivors.insert(loss.mark) }
     }
+
+    /// The latest end counts: what ends earlier is cut then.
+    mutating func survive(_ id: UInt32, until end: Instant?) {
+      guard let known = survivors[id] else { return survivors[id] = .some(end) }
+      survivors[id] = .some(known.flatMap { known in end.map { max(known, $0) } })
+    }
+  }
+
+  /// A grant that no rule of its own gives any more ends with the rules that let its flows go on, by the kernel's timer too.
+  private mutating func limit(_ id: UInt32, to end: Instant?) {
+    guard let grant = grants[id], grant.leases == 0, !grant.isStatic, !grant.isUnknown, !grant.isRevoked,
+      grant.ruleEnds != end
+    else { return }
+    touch(id)
+    grants[id]?.ruleEnds = end
+  }
+
+  /// When the last of these verdicts that allow some of the ports ends; nil: never.
+  private func end(of verdicts: [PortVerdict], allowing ports: PortSet, at now: Moment) -> Instant? {
+    var latest = now.instant
+    for verdict in verdicts where verdict.rule.action == .allow && !verdict.ports.intersection(ports).isEmpty {
+      guard let end = end(of: verdict.rule, at: now) else { return nil }
+      latest = max(latest, end)
+    }
+    return latest
   }
 
   private mutating func replaceRules(_ plan: [AddressPlanEntry], _ review: inout Review, at now: Moment) {
@@ -69,10 +95,10 @@ extension Firewall {
       let former = grant.formerPlan
       staging.journal.append(.grant(id, grant))
       grants[id]?.formerPlan = []
-      AddressRules.compare(former, with: plan) { judge(id, $0, $1, $2, $3, &review, &formers) }
+      AddressRules.compare(former, with: plan) { judge(id, $0, $1, $2, $3, &review, &formers, at: now) }
     }
     AddressRules.compare(old.plan, with: plan) { verdict, first, last, entry in
-      if let id = before[verdict.rule.text] { judge(id, verdict, first, last, entry, &review, &formers) }
+      if let id = before[verdict.rule.text] { judge(id, verdict, first, last, entry, &review, &formers, at: now) }
     }
     for (id, entries) in formers.sorted(by: { $0.key < $1.key }) {
       for entry in entries where !(grants[id]?.remember(entry) ?? true) {
@@ -86,15 +112,13 @@ extension Firewall {
   /// What the new plan says where a rule about addresses let flows out.
   private func judge(
     _ id: UInt32, _ verdict: PortVerdict, _ first: IPAddress, _ last: IPAddress, _ entry: AddressPlanEntry?,
-    _ review: inout Review, _ formers: inout [UInt32: [AddressPlanEntry]]
+    _ review: inout Review, _ formers: inout [UInt32: [AddressPlanEntry]], at now: Moment
   ) {
     let allowed = entry?.allowed ?? .nothing
     let missing = verdict.ports.subtracting(allowed)
-    if missing.isEmpty {
-      review.survivors.insert(id)
-    } else {
-      let loss = NarrowedGrant(mark: id, first: first, last: last, allowed: allowed)
-      review.lose(loss, isWhole: missing == verdict.ports)
+    if !missing.isEmpty { review.lose(NarrowedGrant(mark: id, first: first, last: last, allowed: allowed)) }
+    if missing != verdict.ports {
+      review.survive(id, until: end(of: entry?.verdicts ?? [], allowing: verdict.ports, at: now))
     }
     var elsewhere = verdict
     elsewhere.ports = verdict.ports.intersection(allowed)
@@ -118,8 +142,18 @@ extension Firewall {
     return mark
   }
 
-  private mutating func judgeAgain(_ address: IPAddress, _ policy: RuleSet, _ review: inout Review, at now: Moment) {
-    guard let old = addresses[address], !old.leases.isEmpty else { return }
+  private mutating func judgeAgain(
+    _ address: IPAddress, _ policy: RuleSet, _ review: inout Review, isStart: Bool, at now: Moment
+  ) {
+    guard let old = addresses[address] else { return }
+    // What ended here may last in the kernel by the time that a commit took: after a change nothing begins under it. At the start nobody knows who
+    // leased it.
+    let outlasts =
+      !isStart
+      && old.held.contains { held in
+        !old.wanted.contains { $0.key == held.key && $0.mark == held.mark }
+      }
+    guard !old.leases.isEmpty || outlasts else { return }
     var new = old
     new.leases.removeAll()
     for lease in old.leases {
@@ -127,7 +161,8 @@ extension Firewall {
       var judged = lease
       judged.parts.removeAll()
       var allowed = PortSet.nothing
-      for verdict in policy.verdicts(name, address, at: now.wall) where verdict.rule.action == .allow {
+      let verdicts = policy.verdicts(name, address, at: now.wall)
+      for verdict in verdicts where verdict.rule.action == .allow {
         allowed = allowed.union(verdict.ports)
         guard verdict.isByName, let known = session(of: lease),
           let grant = grant(verdict.rule, name: lease.name, session: known, at: now)
@@ -136,12 +171,11 @@ extension Firewall {
       }
       for part in lease.parts {
         let missing = part.ports.subtracting(allowed)
-        if missing.isEmpty {
-          review.survivors.insert(part.grant)
-        } else {
-          review.lose(
-            NarrowedGrant(mark: part.grant, first: address, last: address, allowed: allowed),
-            isWhole: missing == part.ports)
+        if !missing.isEmpty {
+          review.lose(NarrowedGrant(mark: part.grant, first: address, last: address, allowed: allowed))
+        }
+        if missing != part.ports {
+          review.survive(part.grant, until: end(of: verdicts, allowing: part.ports, at: now))
         }
         if !judged.parts.contains(part) { remember(part, address) }
       }
@@ -151,7 +185,7 @@ extension Firewall {
         new.leases.append(judged)
       }
     }
-    if new.leases != old.leases { change(address, old, to: new) }
+    if new.leases != old.leases || outlasts { change(address, old, to: new) }
   }
 
   private func session(of lease: Lease) -> UInt64? {
@@ -181,16 +215,14 @@ extension Firewall {
     }
     var kept: [Grant.FormerAddress] = []
     for former in grant.former {
-      let allowed = policy.verdicts(name, former.address, at: now.wall).reduce(PortSet.nothing) {
-        $1.rule.action == .allow ? $0.union($1.ports) : $0
-      }
+      let verdicts = policy.verdicts(name, former.address, at: now.wall)
+      let allowed = verdicts.reduce(PortSet.nothing) { $1.rule.action == .allow ? $0.union($1.ports) : $0 }
       let missing = former.ports.subtracting(allowed)
-      if missing.isEmpty {
-        review.survivors.insert(id)
-      } else {
-        review.lose(
-          NarrowedGrant(mark: id, first: former.address, last: former.address, allowed: allowed),
-          isWhole: missing == former.ports)
+      if !missing.isEmpty {
+        review.lose(NarrowedGrant(mark: id, first: former.address, last: former.address, allowed: allowed))
+      }
+      if missing != former.ports {
+        review.survive(id, until: end(of: verdicts, allowing: former.ports, at: now))
       }
       let left = former.ports.subtracting(missing)
       if !left.isEmpty { kept.append(Grant.FormerAddress(address: former.address, ports: left)) }

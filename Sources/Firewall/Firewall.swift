@@ -46,6 +46,8 @@ package struct Firewall: Sendable {
   /// Grants of rules about addresses, by the rule's text.
   var ruleGrants: [String: UInt32] = [:]
   var nextGrant: UInt32 = 1
+  /// Marks of flows whose grant ended before this process: given to a new grant, they would let those flows go on.
+  var strayMarks: Set<UInt32> = []
   var denyMarks: [String: UInt32] = [:]
   var denyRules: [UInt32: RuleReference] = [:]
 

@@ -10,8 +10,11 @@ import Timekeeping
 
 /// What happened in the world. Each effect that has an outcome names the event that brings it.
 package enum SidecarEvent: Sendable {
-  /// First, once. `leases` and `grants`: what a previous process left in the kernel; `tampering`: what of its rules someone else changed since.
-  case started(SpoolListing, leases: [AdoptedLease], grants: [AdoptedGrant], tampering: ForeignChange? = nil)
+  /// First, once. `leases` and `grants`: what a previous process left in the kernel, and `flowMarks`: what conntrack's entries bear; `tampering`: what of
+  /// its rules someone else changed since.
+  case started(
+    SpoolListing, leases: [AdoptedLease], grants: [AdoptedGrant], flowMarks: Set<UInt32>,
+    tampering: ForeignChange? = nil)
   /// The shell has drained what was ready.
   case turnEnded
   /// `nextDeadline` has come.

@@ -18,12 +18,13 @@ struct Evidence: Sendable {
   /// The group that was handed over last, and the last one that is stored (in strict mode: durable).
   var lastTicket: SpoolTicket?
   var settledTicket: SpoolTicket?
-  /// Records that found no room: to be put on record as soon as there is some.
+  /// Records that found no room: a report of them stands in front of `records`, so that nothing later is stored without it.
   var lost: ClosedRange<UInt64>?
   var lostCount: UInt64 = 0
-  /// What the `RecordsDropped` records of this turn say; when they are lost themselves, what is still to be said.
+  /// How many of `records` are such reports, from the front.
+  var reportsInFront = 0
+  /// What other `RecordsDropped` records among `records` say: when they are lost themselves, it is said again.
   var stagedDrops: [RecordsDroppedDraft] = []
-  var owedDrops: [RecordsDroppedDraft] = []
   /// Reports of loss that the hub may not have yet, with their own numbers: said again when they are dropped themselves.
   var reports: [(sequence: UInt64, draft: RecordsDroppedDraft)] = []
   var droppedTotal: UInt64 = 0
@@ -57,35 +58,19 @@ extension SidecarMachine {
     evidence.reports.append((audit.lastSequence, draft))
   }
 
-  /// Everything that is missing and not yet on the record.
+  /// Says what is missing, as the next record of all. It waits for ordinary room: the reserve is not for those that come with it.
   private mutating func reportLoss(at now: Moment, using generator: inout some RandomNumberGenerator) {
-    let owed = evidence.owedDrops
-    evidence.owedDrops = []
-    // In as few as can be: what does not fit the spool at once is never said.
-    for draft in RecordsDroppedDraft.joined(owed) { recordDropped(draft, at: now, using: &generator) }
     guard let lost = evidence.lost else { return }
-    evidence.lost = nil
-    recordDropped(
-      RecordsDroppedDraft(count: evidence.lostCount, sequences: lost, reason: "STORE_FULL"), at: now,
-      using: &generator)
-    evidence.lostCount = 0
+    let draft = RecordsDroppedDraft(count: evidence.lostCount, sequences: lost, reason: "STORE_FULL")
+    stage(audit.seal(.recordsDropped(draft), at: now.wall, using: &generator))
+    evidence.reports.append((audit.lastSequence, draft))
   }
 
   /// Hands this turn's records to the spool as one write; the turn's replies wait for it.
   mutating func flushEvidence(at now: Moment, using generator: inout some RandomNumberGenerator) {
-    guard !evidence.records.isEmpty else {
-      guard !evidence.replies.isEmpty else { return }
-      // A repeat has no record of its own, but that of the first query, which may still be on its way.
-      if let last = evidence.lastTicket, evidence.settledTicket.map({ $0 < last }) ?? true {
-        evidence.held.append((last, evidence.replies))
-      } else {
-        emit(evidence.replies)
-      }
-      evidence.replies.removeAll(keepingCapacity: true)
-      return
-    }
-    // A control record may find room in the reserve while others do not: a crash after it must not hide what was lost before it.
-    if evidence.hasControl { reportLoss(at: now, using: &generator) }
+    let hasNew = evidence.records.count > evidence.reportsInFront
+    if !hasNew { releaseRepeats() }
+    guard !evidence.records.isEmpty else { return }
     while true {
       switch spool.append(evidence.records, isControl: evidence.hasControl, at: now) {
       case .recovering: return
@@ -94,6 +79,7 @@ extension SidecarMachine {
         evidence.lastTicket = write.ticket
         if settings.audit.hasSecondSink { secondSink.add(evidence.records, write.ticket) }
         if !evidence.replies.isEmpty { evidence.held.append((write.ticket, evidence.replies)) }
+        (evidence.lost, evidence.lostCount) = (nil, 0)
         forgetStaged()
         return
       case .unfit(let sequence):
@@ -102,19 +88,31 @@ extension SidecarMachine {
         lose(sequence...sequence, count: 1)
         if evidence.records.isEmpty {
           refuse(evidence.replies)
-          forgetStaged()
-          return
+          evidence.replies.removeAll(keepingCapacity: true)
         }
+        reportLoss(at: now, using: &generator)
       case .full:
         if !settings.audit.failsClosed, dropOldest(at: now, using: &generator) { continue }
-        loseStaged(at: now, using: &generator)
+        if hasNew { loseStaged(at: now, using: &generator) }
         return
       case .failing(let reason):
+        guard hasNew else { return }
         emit(.log(LogEntry(.error, "the spool cannot be written; new flows are denied", [("reason", reason)])))
         loseStaged(at: now, using: &generator)
         return
       }
     }
+  }
+
+  /// A repeat has no record of its own, but that of the first query, which may still be on its way.
+  private mutating func releaseRepeats() {
+    guard !evidence.replies.isEmpty else { return }
+    if let last = evidence.lastTicket, evidence.settledTicket.map({ $0 < last }) ?? true {
+      evidence.held.append((last, evidence.replies))
+    } else {
+      emit(evidence.replies)
+    }
+    evidence.replies.removeAll(keepingCapacity: true)
   }
 
   /// Performs the spool's wishes.
@@ -134,7 +132,7 @@ extension SidecarMachine {
         emit(.spool(wish))
       }
     }
-    updateRoom(at: now, using: &generator)
+    updateRoom(at: now)
   }
 
   private mutating func release(through ticket: SpoolTicket) {
@@ -190,8 +188,13 @@ extension SidecarMachine {
     }
     // An operator has taken it upon themselves, on the record, that answers leave without theirs.
     if gate.overriddenUntil == nil { refuse(evidence.replies) } else { emit(evidence.replies) }
-    evidence.owedDrops += evidence.stagedDrops
+    let unsaid = evidence.stagedDrops
     forgetStaged()
+    reportLoss(at: now, using: &generator)
+    // In as few as can be: what does not fit the spool at once is never said.
+    for draft in RecordsDroppedDraft.joined(unsaid) { recordDropped(draft, at: now, using: &generator) }
+    evidence.hasControl = false
+    evidence.reportsInFront = evidence.records.count
     // What opened these windows is not on the record: the next query like it must be.
     var drafts: [QueryDraft] = []
     queries.flush(into: &drafts)
@@ -204,6 +207,7 @@ extension SidecarMachine {
     evidence.replies.removeAll(keepingCapacity: true)
     evidence.stagedDrops.removeAll()
     evidence.hasControl = false
+    evidence.reportsInFront = 0
   }
 
   private mutating func lose(_ sequences: ClosedRange<UInt64>, count: UInt64) {
@@ -215,18 +219,13 @@ extension SidecarMachine {
   }
 
   /// Closes the gate when the spool is full, and opens it again once an eighth of it is free: hysteresis, so that it does not flap with every acknowledgement.
-  mutating func updateRoom(at now: Moment, using generator: inout some RandomNumberGenerator) {
+  private mutating func updateRoom(at now: Moment) {
     if spool.isFull {
       if settings.audit.failsClosed { setRoom(false, at: now) }
       return
     }
     let limit = settings.spool.bytesMax - settings.spool.reserveUsed
-    guard !gate.hasRoom || evidence.lost != nil || !evidence.owedDrops.isEmpty, spool.failure == nil,
-      spool.storedBytes <= limit - limit / 8
-    else {
-      return
-    }
-    reportLoss(at: now, using: &generator)
+    guard !gate.hasRoom, spool.failure == nil, spool.storedBytes <= limit - limit / 8 else { return }
     setRoom(true, at: now)
   }
 

@@ -29,7 +29,8 @@ struct LifeState: Sendable {
 extension SidecarMachine {
   /// R1 (Promise B1): the rules first. Everything else waits for their commit.
   mutating func start(
-    _ listing: SpoolListing, leases: [AdoptedLease], grants: [AdoptedGrant], tampering: ForeignChange?,
+    _ listing: SpoolListing, leases: [AdoptedLease], grants: [AdoptedGrant], flowMarks: Set<UInt32>,
+    tampering: ForeignChange?,
     at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
     startedAt = now
@@ -37,11 +38,13 @@ extension SidecarMachine {
     gate.isOwned = ownership.permitsEgress
     tamper.atStart = tampering
     if tampering == nil {
-      firewall.adopt(leases: leases.map { ($0.set, $0.element) }, grants: grants, at: now)
+      firewall.adopt(
+        leases: leases.map { ($0.set, $0.element) }, grants: grants, flowMarks: flowMarks, at: now)
       firewall.start(policy: policy, gateOpen: gate.closedBy == nil, at: now)
     } else {
       // What someone else put into the sets cannot be told from ours: no address is taken over. Flows live on whose grant names a rule, as far as the policy has it.
-      firewall.adopt(leases: [], grants: grants.filter { $0.attribution != nil }, at: now)
+      firewall.adopt(
+        leases: [], grants: grants.filter { $0.attribution != nil }, flowMarks: flowMarks, at: now)
       firewall.start(policy: policy, gateOpen: gate.closedBy == nil, at: now)
       firewall.restore(wholly: true, at: now)
     }

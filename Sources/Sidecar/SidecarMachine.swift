@@ -96,8 +96,9 @@ package struct SidecarMachine: Sendable {
   ) {
     compareClocks(at: now)
     switch event {
-    case .started(let listing, let leases, let grants, let tampering):
-      start(listing, leases: leases, grants: grants, tampering: tampering, at: now, using: &generator)
+    case .started(let listing, let leases, let grants, let flowMarks, let tampering):
+      start(
+        listing, leases: leases, grants: grants, flowMarks: flowMarks, tampering: tampering, at: now, using: &generator)
     case .turnEnded: endTurn(at: now, using: &generator)
     case .deadlineReached: deadlineReached(at: now, using: &generator)
     case .shutdownRequested: beginDraining(at: now, using: &generator)

@@ -9,7 +9,7 @@ import Timekeeping
 struct AdoptionTests {
   /// Another daemon over the same kernel.
   private func restart(
-    _ world: Fixture, _ rules: [String], knowing isKnown: Bool = true
+    _ world: Fixture, _ rules: [String], knowing isKnown: Bool = true, flowMarks: Set<UInt32> = []
   ) throws -> Fixture {
     var next = world
     next.firewall = Firewall(Fixture.parameters, lease: Fixture.times)
@@ -30,7 +30,7 @@ struct AdoptionTests {
       let mark = hostOrder(held.element.key[0])
       return AdoptedGrant(mark: mark, remaining: left(held), attribution: isKnown ? known[mark] : nil)
     }
-    next.firewall.adopt(leases: leases, grants: grants, at: world.now)
+    next.firewall.adopt(leases: leases, grants: grants, flowMarks: flowMarks, at: world.now)
     next.policy = try Fixture.ruleSet(rules, 1)
     next.firewall.start(policy: next.policy, gateOpen: true, at: world.now)
     return next
@@ -47,6 +47,20 @@ struct AdoptionTests {
     try world.lease("c.test", "2001:db8::2")
     try world.pass(20)
     return world
+  }
+
+  @Test func theMarkOfAFlowThatOutlivedItsGrantIsGivenToNobody() throws {
+    var world = try world()
+    let stray = try world.mark("198.51.100.2", 443)
+    try world.replace("allow api.test")
+    try world.commit()
+    // The daemon died before it cut the flow; that mark and the three after it are still in the conntrack table.
+    let flowMarks = Set(stray...stray + 3)
+    var next = try restart(world, ["allow api.test"], flowMarks: flowMarks)
+    try next.commit()
+    try next.replace(["allow api.test"] + (0..<6).map { "allow 10.\($0).0.0/16" })
+    try next.commit()
+    for block in 0..<6 { #expect(!flowMarks.contains(try next.mark("10.\(block).1.1", 443))) }
   }
 
   @Test func knownGrantsKeepTheirNumbers() throws {

@@ -188,4 +188,15 @@ struct LeaseTests {
     #expect(try !world.reach("192.0.2.1"))
     #expect(!world.kernel.isInForce(mark, at: world.now.instant))
   }
+
+  @Test func anAddressThatIsDeniedMeanwhileSpoilsTheAnswer() throws {
+    var world = try Fixture("allow api.test")
+    try world.replace("deny 203.0.113.2", "allow api.test")
+    guard case .withheld(.denied) = try world.stage("api.test", "203.0.113.2", "203.0.113.3") else {
+      Issue.record("not withheld")
+      return
+    }
+    try world.commit()
+    #expect(try !world.reach("203.0.113.3"))
+  }
 }

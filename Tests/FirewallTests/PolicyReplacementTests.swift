@@ -216,4 +216,46 @@ struct PolicyReplacementTests {
     #expect(try !world.reach("198.51.100.1", 25))
     #expect(try world.reach("198.51.100.1", 26))
   }
+
+  @Test func aLeaseThatTheKernelHoldsLongerThanKnownIsTakenAwayByAChange() throws {
+    var world = try Fixture("allow *.pool.test")
+    _ = try world.stage("a.pool.test", "198.51.100.1")
+    _ = try world.stage("b.pool.test", "198.51.100.2", ttl: 3_000)
+    let transaction = world.take()
+    let staged = try #require(transaction)
+    // The kernel's timers count from the commit, five seconds later.
+    world.now = Fixture.moment(5)
+    try world.kernel.commit(staged.transaction, at: world.now.instant)
+    _ = world.firewall.settle(staged.id, .committed, at: world.now)
+    try world.pass(116)
+    #expect(try world.reach("198.51.100.1"))
+    try world.replace("allow b.pool.test")
+    try world.commit()
+    #expect(try !world.reach("198.51.100.1"))
+    #expect(try world.reach("198.51.100.2"))
+  }
+
+  @Test func aGrantWhoseFlowsGoOnByAnotherRuleEndsWithThatRuleInTheKernelToo() throws {
+    var world = try Fixture("allow a.pool.test 443")
+    try world.lease("a.pool.test", "198.51.100.1")
+    let mark = try world.mark("198.51.100.1")
+    try world.replace("allow *.pool.test until 30")
+    try world.commit()
+    #expect(try world.mark("198.51.100.1") != mark)
+    #expect(world.kernel.isInForce(mark, at: Fixture.moment(29).instant))
+    // Nothing of ours runs any more.
+    #expect(!world.kernel.isInForce(mark, at: Fixture.moment(31).instant))
+  }
+
+  @Test func aGrantThatEndsWithAnotherRuleLastsAgainWhenThatRuleDoes() throws {
+    var world = try Fixture("allow a.pool.test 443")
+    try world.lease("a.pool.test", "198.51.100.1")
+    let mark = try world.mark("198.51.100.1")
+    world.firewall.flowOpened(mark)
+    try world.replace("allow *.pool.test until 30")
+    try world.commit()
+    try world.replace("allow *.pool.test 443")
+    try world.commit()
+    #expect(world.kernel.isInForce(mark, at: Fixture.moment(31).instant))
+  }
 }

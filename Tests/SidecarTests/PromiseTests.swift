@@ -107,4 +107,31 @@ import Timekeeping
     #expect(scene.upstreamQueries.isEmpty)
     #expect(scene.replies.count == 1)
   }
+
+  @Test func whatWasLostIsReportedBeforeAnythingLaterIsStored() throws {
+    var scene = try Scene(diskIsSlow: true)
+    scene.finishWrites()
+    scene.ask("a.test")
+    scene.finishWrites(.failed(reason: "ENOSPC"))
+    // The spool is failing: these find no room.
+    scene.ask("b.test", id: 2)
+    scene.ask("c.test", id: 3)
+    scene.pass(.seconds(1))
+    scene.finishWrites()
+    scene.ask("d.test", id: 4)
+    scene.finishWrites()
+    var last: UInt64 = 0
+    var gaps = 0
+    for record in scene.storedRecords {
+      if record.sequence != last + 1 {
+        gaps += 1
+        #expect(record.kind == "RecordsDropped")
+        #expect(record.text.contains("\"SbxDroppedFromSeq\":\(last + 1),"))
+        #expect(record.text.contains("\"SbxDroppedToSeq\":\(record.sequence - 1)"))
+      }
+      last = record.sequence
+    }
+    #expect(gaps == 1)
+    #expect(scene.storedRecords.last?.text.contains("d.test") ?? false)
+  }
 }

@@ -61,7 +61,7 @@ struct Scene {
     now = Moment(
       instant: Instant(nanoseconds: 1_000_000_000), wall: WallTime(microseconds: 1_900_000_000_000_000))
     let listing = files.map { SpoolFile(name: $0.key, size: $0.value.count) }
-    handle(.started(listing, leases: [], grants: []))
+    handle(.started(listing, leases: [], grants: [], flowMarks: []))
     settleCommit(.committed)
     endTurn()
   }
@@ -211,5 +211,21 @@ extension Scene {
   /// After the installation.
   var hasOpenedGate: Bool {
     changesGate { if case .renewElements(.gate, _) = $0 { true } else { false } }
+  }
+}
+
+extension Scene {
+  /// The records in the segments' files, in their order.
+  var storedRecords: [(sequence: UInt64, kind: String, text: String)] {
+    let octets = files.keys.filter { $0.hasPrefix("segment") }.sorted().flatMap { files[$0] ?? [] }
+    return String(decoding: octets, as: UTF8.self).split(separator: "{\"SbxChain\":").dropFirst().compactMap { piece in
+      func value(_ member: String) -> Substring? {
+        piece.split(separator: "\"\(member)\":", maxSplits: 1).dropFirst().first?.prefix { $0 != "," && $0 != "}" }
+      }
+      guard let sequence = value("SbxSeq").flatMap({ UInt64($0) }), let kind = value("SbxRecordKind") else {
+        return nil
+      }
+      return (sequence, kind.filter { $0 != "\"" }, String(piece))
+    }
   }
 }

@@ -17,6 +17,9 @@ struct SimulatedConntrack {
     /// It left the pod, or came into it and was let in.
     var isLive: Bool
 
+    /// Both ends have closed it, or one has reset it: their kernels send nothing more.
+    var hasEnded: Bool { tcpState == .timeWait || tcpState == .close }
+
     func event(_ kind: ConntrackEvent.Kind) -> ConntrackEvent {
       ConntrackEvent(
         kind: kind, identifier: identifier, original: original, reply: reply, mark: mark, status: status,

@@ -45,7 +45,8 @@ extension SimulatedWorld {
         }
       }
     }
-    for entry in kernel.conntrack.live where entry.isLive && entry.original.source != Universe.visitor {
+    for entry in kernel.conntrack.live
+    where entry.isLive && !entry.hasEnded && entry.original.source != Universe.visitor {
       let packet = SimulatedPacket(
         tuple: entry.original, user: Universe.workloadUser, packetMark: 0, isEstablished: true,
         connectionMark: entry.mark)
@@ -65,7 +66,7 @@ extension SimulatedWorld {
 
   static func describe(_ event: SidecarEvent) -> String {
     switch event {
-    case .started(let listing, let leases, let grants, let tampering):
+    case .started(let listing, let leases, let grants, _, let tampering):
       "> started \(listing.map(\.name)) leases \(leases.count) grants \(grants.count) \(tampering?.text ?? "")"
     case .rulesetChanged(let change): "> ruleset changed: \(change.text)"
     case .interceptorsFound(let chains): "> interceptors \(chains)"
@@ -164,7 +165,7 @@ extension SimulatedWorld {
   private static func brief(_ effect: SpoolEffect) -> String {
     switch effect {
     case .write(let write):
-      "write \(write.ticket.number) \(write.name) \(write.offset) \(write.bytes.count) \(fingerprint(write.bytes))"
+      "write \(write.ticket.number) \(write.name) \(write.offset) \(write.bytes.count) \(fingerprint(write.bytes)) holds \(recordsWritten(write.bytes, isNewFile: write.offset == 0).map { "\($0.sequence) \($0.kind)" }.joined(separator: ", "))"
     case .sync(let sync): "sync \(sync.ticket.number) \(sync.names) \(sync.directory)"
     case .writeCursor(let write): "cursor \(write.generation)"
     case .quarantine(let name, let bytes): "quarantine \(name) \(bytes.count)"

@@ -72,7 +72,8 @@ extension SimulatedWorld {
       after(.milliseconds(300), .commit(generation: -1, id, transaction, asked: asked))
       return [.kernelCommitted(id, .committed)]
     }
-    if kernelGenerator.chance(plan.commitSlow) {
+    // A start waits for its ruleset and reads no socket before.
+    if isReady, kernelGenerator.chance(plan.commitSlow) {
       let delay = TimeSpan.milliseconds(Int64(kernelGenerator.number(0...300)))
       after(delay, .commit(generation: generation, id, transaction, asked: asked))
       return []
@@ -103,7 +104,7 @@ extension SimulatedWorld {
     return outcome
   }
 
-  private func noteHeld() {
+  func noteHeld() {
     for name in [SetName.lease4, .lease4Port, .lease4Other, .lease6, .lease6Port, .lease6Other] {
       for element in kernel.sets[name]?.live(at: now) ?? [] {
         if let address = element.key.first.flatMap({ IPAddress(bytes: $0) }) { lastHeld[address] = now }
@@ -290,6 +291,8 @@ extension SimulatedWorld {
     var bytes = write.bytes
     if outcome != .ok { bytes = Array(bytes.prefix(SimulatedDisk.part(of: write, partial))) }
     let records = recordsWritten(bytes, isNewFile: write.offset == 0)
+    // A name comes again when its file was deleted.
+    if write.offset == 0 { holedFiles.remove(write.name) }
     if outcome == .ok { counts.records += records.count }
     // Behind a hole nothing counts as stored.
     if outcome != .ok { holedFiles.insert(write.name) }

@@ -52,8 +52,10 @@ extension SimulatedWorld {
         }
       }
     }
+    model.forgetWhoseLeases()
     after(.seconds(1), .sweep(generation: generation))
-    feed(.started(disk.listing, leases: leases, grants: grants))
+    let flowMarks = Set(kernel.conntrack.entries.values.map(\.mark))
+    feed(.started(disk.listing, leases: leases, grants: grants, flowMarks: flowMarks))
     drain()
   }
 
@@ -195,4 +197,12 @@ extension SimulatedWorld {
 extension ReferenceModel {
   /// A new network namespace knows nothing.
   mutating func forgetGrants() { grants = [] }
+
+  /// An element says which name leased last and until when any name does: a new process takes the one for the other.
+  mutating func forgetWhoseLeases() {
+    for index in grants.indices {
+      let address = grants[index].address
+      grants[index].ends = grants.filter { $0.address == address }.map(\.ends).max() ?? grants[index].ends
+    }
+  }
 }

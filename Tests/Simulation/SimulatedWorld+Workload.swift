@@ -45,7 +45,7 @@ extension SimulatedWorld {
     case .change(let change): request(change)
     case .read(let path): read(path)
     case .continueFlow:
-      let live = kernel.conntrack.live.filter(\.isLive)
+      let live = kernel.conntrack.live.filter { $0.isLive && !$0.hasEnded }
       if !live.isEmpty { go(on: flowGenerator.pick(live).original, .packet) }
     }
   }
@@ -68,6 +68,7 @@ extension SimulatedWorld {
       loses: losesConntrack())
     guard self.machine != nil else { return }
     counts.queries += 1
+    noteHeld()
     asked[nextClient] = Asked(id: id, name: name, at: now)
     let bytes = NaiveDNS.query(id: id, name: name, type: type, hasEDNS: hasEDNS)
     feed(.queryReceived(ClientQuery(client: nextClient, source: source, isTCP: isTCP, bytes: bytes)))
@@ -95,7 +96,9 @@ extension SimulatedWorld {
       told.append(
         Told(
           name: question.name, address: address,
-          until: now + .seconds(Int64(answer.ttl)) - .milliseconds(500), at: now, changes: changesAsked))
+          until: now + .seconds(Int64(answer.ttl)) - .milliseconds(500), at: now,
+          // What was told while a change is under way may be of either policy.
+          changes: changes.isEmpty ? changesAsked : -1))
     }
     if told.count > 200 { told.removeFirst(100) }
   }
@@ -169,7 +172,7 @@ extension SimulatedWorld {
   }
 
   func go(on tuple: FlowTuple, _ step: FlowStep) {
-    guard let entry = kernel.conntrack.entries[tuple] else { return }
+    guard let entry = kernel.conntrack.entries[tuple], !entry.hasEnded else { return }
     switch step {
     case .answered:
       kernel.conntrack.move(tuple, to: .established, loses: losesConntrack())

@@ -42,7 +42,7 @@ package final class SimulatedWorld {
     var address: IPAddress
     var until: Instant
     var at: Instant
-    /// How many changes had been asked for.
+    /// How many changes had been asked for; −1: one was under way.
     var changes: Int
   }
 

@@ -37,7 +37,7 @@ package struct RunReport: Sendable {
       counts: \(counts)
       the last events:
       \(lastEvents.joined(separator: "\n"))
-      replay: SALLYPORT_SIM_SEED=\(seed) swift test --filter SeededRunTests
+      replay: Tests/SimulationRun/run --first \(seed) --count 1 --lines 10000
       """
   }
 }
@@ -66,6 +66,28 @@ package struct RunCounts: Hashable, Sendable {
   package var exchangesFailed = 0
 
   package init() {}
+
+  package mutating func add(_ more: RunCounts) {
+    steps += more.steps
+    queries += more.queries
+    answers += more.answers
+    commits += more.commits
+    refusedCommits += more.refusedCommits
+    packetsPassed += more.packetsPassed
+    packetsStopped += more.packetsStopped
+    changesAccepted += more.changesAccepted
+    changesRefused += more.changesRefused
+    records += more.records
+    delivered += more.delivered
+    daemonCrashes += more.daemonCrashes
+    machineCrashes += more.machineCrashes
+    stops += more.stops
+    failedDeliveries += more.failedDeliveries
+    diskFailures += more.diskFailures
+    quarantined += more.quarantined
+    exchanges += more.exchanges
+    exchangesFailed += more.exchangesFailed
+  }
 }
 
 /// Something that must never be.
