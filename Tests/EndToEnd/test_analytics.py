@@ -1,5 +1,6 @@
 """The queries of deploy/azure over the records of a real sidecar: what they say is compared with what is known to have happened."""
 import collections, datetime, json, random, re, signal, unittest
+from xml.etree import ElementTree
 
 import kusto
 import pycep
@@ -203,6 +204,13 @@ class Analytics(LabCase):
         for name, text in PANELS.items():
             with self.subTest(panel=name):
                 self.assertEqual(bool(run(text)), name not in ("gaps", "silence"))
+
+    def test_the_workbook_can_be_looked_at_before_it_is_deployed(self):
+        import workbook
+        picture = workbook.draw(self.lines)
+        ElementTree.fromstring(picture)
+        for words in ("Who reached what", "registry.example.test", "None is missing.", "RESTORED"):
+            self.assertIn(words, picture)
 
     def test_tampering_is_shown(self):
         found = self.query("tamper", table(self.lines))
