@@ -89,6 +89,17 @@ class Injector(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         kubernetes_validate.validate(json.loads(result.stdout), "1.34", strict=True)
 
+    def test_the_daemon_takes_the_settings_that_the_chart_gives_it(self):
+        for name in manifests.variants():
+            policy = manifests.named(manifests.objects((manifests.RENDERED / f"{name}.yaml").read_text()), "ValidatingAdmissionPolicy", "sallyport-pods")
+            values = json.loads(next(variable["expression"] for variable in policy["spec"]["variables"] if variable["name"] == "values"))
+            # What stands in files is there in a pod only.
+            env = {key: value for key, value in values.items() if not key.endswith("_FILE")}
+            with self.subTest(name):
+                self.assertIn("SALLYPORT_RUN_AS", env)
+                result = subprocess.run([binary("sallyport"), "run", "--print-configuration"], env=env, capture_output=True, text=True, timeout=30)
+                self.assertEqual(result.returncode, 0, result.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -8,15 +8,21 @@ from pod import IMAGE, PodLab, build_image
 PYTHON = "/usr/bin/python3"
 
 
-class Pod(LabCase):
-    policy = deny_all_but(allow("registry.example.test", "443/tcp"), allow("slow.example.test", "443/tcp"))
+contents = ""
 
+
+def setUpModule():
+    global contents
+    contents = build_image()
+    unittest.addModuleCleanup(run, "podman", "rmi", "--force", IMAGE, check=False)
+
+
+class PodCase(LabCase):
     @classmethod
     def setUpClass(cls):
-        cls.contents = build_image()
-        cls.addClassCleanup(run, "podman", "rmi", "--force", IMAGE, check=False)
         cls.lab = PodLab(zone=cls.zone)
         cls.addClassCleanup(cls.lab.close)
+        cls.prepare()
         cls.hub = cls.lab.start_hub(authorization=cls.hub_authorization)
         cls.start_sidecar()
         cls.lab.start_workload()
@@ -25,6 +31,10 @@ class Pod(LabCase):
         """What a TCP connect of the workload's container ends with."""
         source = f"import socket; s = socket.socket(); s.settimeout(3); print(s.connect_ex(({address!r}, {port})))"
         return int(self.lab.workload(PYTHON, "-c", source, check=True).stdout)
+
+
+class Pod(PodCase):
+    policy = deny_all_but(allow("registry.example.test", "443/tcp"), allow("slow.example.test", "443/tcp"))
 
     def test_the_main_job_is_done(self):
         self.assertFetches("https://registry.example.test/")
@@ -35,13 +45,13 @@ class Pod(LabCase):
         self.assertComplete()
 
     def test_the_image_has_no_shell_and_no_program_but_the_daemon(self):
-        lines = self.contents.partition("contents\n")[2].splitlines()
+        lines = contents.partition("contents\n")[2].splitlines()
         programs = [line.split()[-1] for line in lines if "/lib" not in f"/{line.split()[-1]}"]
         self.assertEqual(programs, ["etc/group", "etc/passwd", "etc/ssl/certs/ca-certificates.crt", "sallyport", "usr/share/sallyport/packages"])
         self.assertNotEqual(self.lab.podman("exec", self.lab.sidecar, "sh", "-c", "true", check=False).returncode, 0)
 
     def test_two_builds_have_one_digest(self):
-        digest = [line for line in self.contents.splitlines() if line.startswith("digest")]
+        digest = [line for line in contents.splitlines() if line.startswith("digest")]
         self.assertEqual([line for line in build_image().splitlines() if line.startswith("digest")], digest)
 
     def test_the_daemon_is_its_own_user_with_net_admin_alone(self):
@@ -82,6 +92,48 @@ class Pod(LabCase):
         self.arrived("SidecarStop")
         self.lab.podman("start", self.lab.sidecar)
         wait_for("it enforces again", lambda: self.lab.api("GET", "/healthz", timeout=1)[0] == 200)
+
+
+class Life(PodCase):
+    """From the first moment to the last, in the order in which the kubelet starts and stops a native sidecar and its pod."""
+    policy = deny_all_but(allow("slow.example.test", "443/tcp"))
+
+    @classmethod
+    def start_sidecar(cls):
+        cls.lab.start_sidecar(cls.policy, wait=False)
+        cls.before, cls.table = [], None
+
+        def enforces():
+            try:
+                status = cls.lab.api("GET", "/healthz", timeout=1)[0]
+            except OSError as error:
+                status = type(error).__name__
+            if status != 200:
+                cls.before.append(status)
+            return status == 200
+
+        wait_for("the first 200 of /healthz", lambda: enforces() or not cls.lab.runs(cls.lab.sidecar), 20)
+        cls.table = cls.lab.inside(cls.lab.pod, "nft", "list", "table", "inet", "sallyport", check=False).stdout
+
+    def test_the_first_good_answer_of_healthz_comes_after_the_rules(self):
+        """What the start-up probe waits for, and the workload behind it."""
+        self.assertNotIn(200, self.before)
+        self.assertIn("hook output", self.table)
+        self.assertEqual(self.connect("198.51.100.60", 443), 111)
+        wait_for("it is ready", lambda: self.lab.api("GET", "/readyz")[0] == 200)
+
+    def test_z_the_workload_ends_first_and_the_sidecar_has_the_last_word(self):
+        download = "import ssl, urllib.request as u; u.urlopen('https://slow.example.test/slow', context=ssl.create_default_context(cafile='%s')).read()" % (self.lab.folder / "ca.pem")
+        self.lab.podman("exec", "--detach", self.lab.agent, PYTHON, "-c", download)
+        self.arrived("FlowOpen", DstFQDN="slow.example.test")
+        self.lab.podman("stop", "--time", "1", self.lab.agent)
+        self.lab.podman("stop", "--time", "15", self.lab.sidecar)
+        self.assertEqual(self.lab.podman("inspect", "--format", "{{.State.ExitCode}}", self.lab.sidecar).stdout.strip(), "0")
+        stop, = self.arrived("SidecarStop")
+        self.assertEqual(stop["SbxSeq"], max(record["SbxSeq"] for record in self.lab.records() if record["SbxBootId"] == stop["SbxBootId"]))
+        self.assertLess(self.arrived("FlowClose", DstFQDN="slow.example.test")[0]["SbxSeq"], stop["SbxSeq"])
+        self.assertEqual(stop["SbxUnackedCount"], 0)
+        self.assertComplete()
 
 
 if __name__ == "__main__":

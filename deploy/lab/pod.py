@@ -44,6 +44,9 @@ class PodLab(Lab):
     def podman(self, *command, check=True, timeout=60, **options):
         return run("podman", *command, check=check, timeout=timeout, env={**os.environ, "CONTAINERS_CONF": str(self.conf)}, **options)
 
+    def podman_popen(self, *command):
+        return subprocess.Popen(["podman", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env={**os.environ, "CONTAINERS_CONF": str(self.conf)})
+
     def _workload_image(self):
         """Folders for this machine's own programs to be mounted on."""
         root = self.folder / "workload"
@@ -80,9 +83,12 @@ class PodLab(Lab):
 
     def start_workload(self):
         """A container that waits: programs are started in it by `workload`."""
-        self.agent = self._run("workload", WORKLOAD, "--user", str(WORKLOAD_UID), "--volume", "/usr:/usr:ro", "--volume", f"{self.folder}:{self.folder}:ro",
-                               command=("/usr/bin/sleep", "3600"))
+        self.agent = self.start_player("workload", "--user", str(WORKLOAD_UID))
         return self.agent
+
+    def start_player(self, name, *options):
+        """One more container of the pod, with this machine's /usr."""
+        return self._run(name, WORKLOAD, *options, "--volume", "/usr:/usr:ro", "--volume", f"{self.folder}:{self.folder}:ro", command=("/usr/bin/sleep", "3600"))
 
     def workload(self, *command, check=False, timeout=30, **options):
         interactive = ("--interactive",) if options.get("input") is not None else ()
