@@ -59,6 +59,14 @@ struct PodHardening {
         "\(runtime ?? "none") would share the node's kernel; one of \(settings.runtimeClasses.joined(separator: ", ")) is needed"
       )
     }
+    // Whoever answers the sidecar's questions decides where an allowed name leads: to any public address.
+    if !settings.settings.contains(where: { $0.name == "SALLYPORT_DNS_UPSTREAM" }),
+      !(spec["dnsConfig"]?.elements("nameservers") ?? []).isEmpty
+    {
+      fault(
+        "\(path).dnsConfig.nameservers",
+        "would be the sidecar's resolvers, too; SALLYPORT_DNS_UPSTREAM in the injector's settings names the platform's")
+    }
     let context = spec["securityContext"]
     judgeUser(context, at: "\(path).securityContext")
     judgeProfile(context, at: "\(path).securityContext")

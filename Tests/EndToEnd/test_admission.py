@@ -150,6 +150,7 @@ BYPASSES = {
     "the control API's port": agent(ports=[{"containerPort": 18080}]),
     "the resolver's port": agent(ports=[{"containerPort": 15353}]),
     "routing between interfaces": spec(securityContext={"sysctls": [{"name": "net.ipv4.ip_forward", "value": "1"}]}),
+    "resolvers of its own": spec(dnsPolicy="None", dnsConfig={"nameservers": ["198.51.100.53"]}),
     "a debugging container": spec(ephemeralContainers=[{"name": "d", "image": "busybox"}]),
     "no runtime class": lambda pod: pod["spec"].pop("runtimeClassName"),
     "a runtime class on the node's kernel": spec(runtimeClassName="runc"),
@@ -219,6 +220,15 @@ class Pods(PolicyCase):
             change(pod)
             said.update(self.pods.refusals(CREATE, pod))
         self.assertEqual({validation["message"] for validation in self.pods.spec["validations"]}, said)
+
+    def test_resolvers_of_its_own_are_let_in_where_the_platform_names_the_sidecar_s(self):
+        values = manifests.values_of("aks-kata")
+        values["sidecar"]["settings"]["SALLYPORT_DNS_UPSTREAM"] = "10.0.0.10"
+        policy = manifests.Validating(manifests.named(manifests.objects(manifests.render(values)), "ValidatingAdmissionPolicy", "sallyport-pods"))
+        pod = self.injected(PLAIN)
+        container(pod, "sallyport")["env"].append({"name": "SALLYPORT_DNS_UPSTREAM", "value": "10.0.0.10"})
+        pod["spec"]["dnsConfig"] = {"nameservers": ["198.51.100.53"]}
+        self.assertEqual(policy.refusals(CREATE, pod), [])
 
     def test_a_pod_from_before_the_policy_can_be_let_go(self):
         old = {"metadata": {"name": "p", "finalizers": ["x"]}, "spec": PLAIN["spec"]}

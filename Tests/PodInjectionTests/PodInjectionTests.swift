@@ -171,6 +171,10 @@ struct RefusedPodTests {
         "$.spec.ephemeralContainers: a debugging container joins the pod without its rules for containers"
       ),
       ("os: {name: windows}", "$.spec.os.name: the sidecar needs Linux"),
+      (
+        "dnsConfig: {nameservers: [192.0.2.53]}",
+        "$.spec.dnsConfig.nameservers: would be the sidecar's resolvers, too; SALLYPORT_DNS_UPSTREAM in the injector's settings names the platform's"
+      ),
       ("securityContext: {runAsUser: 65532}", "$.spec.securityContext.runAsUser: 65532 is the sidecar's user"),
       (
         "securityContext: {seccompProfile: {type: Unconfined}}",
@@ -249,6 +253,14 @@ struct RefusedPodTests {
     #expect(throws: Never.self) {
       try injector.inject(try yaml("spec: {runtimeClassName: kata, containers: [{name: a}]}"))
     }
+  }
+
+  @Test("resolvers of its own are its workload's alone where the platform names the sidecar's")
+  func ownResolvers() throws {
+    let settings = try InjectionSettings.read(
+      try yaml("image: \(image)\nsettings: {SALLYPORT_DNS_UPSTREAM: 10.0.0.10}"))
+    let pod = try yaml("spec:\n  dnsConfig: {nameservers: [192.0.2.53]}\n  containers: [{name: a}]")
+    #expect(throws: Never.self) { _ = try PodInjector(settings, version: "9.9").inject(pod) }
   }
 
   private func expectRefused(_ pod: String, _ reason: String) throws {
