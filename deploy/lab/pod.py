@@ -17,8 +17,9 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
-IMAGE = "localhost/sallyport-test:latest"
-WORKLOAD = "localhost/sallyport-workload:latest"
+# Of this process, since whoever removes an image by force takes its containers along.
+IMAGE = f"localhost/sallyport-test-{os.getpid()}:latest"
+WORKLOAD = f"localhost/sallyport-workload-{os.getpid()}:latest"
 
 
 def build_image():
