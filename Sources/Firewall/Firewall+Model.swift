@@ -139,12 +139,14 @@ extension Firewall {
     grants.values[place].lingersUntil = nil
     if session != 0 { grants.values[place].attribution.session = session }
     let known = grants.values[place].attribution.rule
-    if known != rule {
+    let isLimited = grants.values[place].isLimited
+    if known != rule || isLimited {
       touch(id)
       grants[id]?.attribution.rule = rule
-      if known.expiresAt != rule.expiresAt {
+      if known.expiresAt != rule.expiresAt || isLimited {
         let end = end(of: rule, at: now)
         grants[id]?.ruleEnds = end
+        grants[id]?.isLimited = false
       }
     } else if !grants.values[place].isHeld {
       touch(id)

@@ -60,6 +60,7 @@ extension Firewall {
     else { return }
     touch(id)
     grants[id]?.ruleEnds = end
+    grants[id]?.isLimited = true
   }
 
   /// When the last of these verdicts that allow some of the ports ends; nil: never.

@@ -38,6 +38,8 @@ struct Grant: Sendable {
   var heldUntil: Instant?
   var isHeld = false
   var formerOverflowed = false
+  /// `ruleEnds` is that of other rules, by which its flows go on.
+  var isLimited = false
   var flows: Int32 = 0
   /// Until when it stays without lease and flow; nil while it has some.
   var lingersUntil: Instant?

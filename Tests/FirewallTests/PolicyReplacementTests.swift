@@ -258,4 +258,17 @@ struct PolicyReplacementTests {
     try world.commit()
     #expect(world.kernel.isInForce(mark, at: Fixture.moment(31).instant))
   }
+
+  @Test func aRuleThatComesBackIsNotEndedByTheOneThatStoodInForIt() throws {
+    var world = try Fixture("default allow")
+    let mark = try world.mark("198.51.100.1")
+    try world.replace("allow 198.51.100.1 until 30")
+    try world.commit()
+    try world.replace("default allow")
+    try world.commit()
+    try world.pass(40)
+    #expect(try world.reach("198.51.100.1"))
+    #expect(try world.reach("203.0.113.9"))
+    #expect(world.kernel.isInForce(mark, at: world.now.instant))
+  }
 }

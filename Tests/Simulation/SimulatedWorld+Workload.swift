@@ -83,6 +83,8 @@ extension SimulatedWorld {
       return fail(Violation(.queryEndsOnce, "the answer to \(question.name) is not readable, or to another question"))
     }
     counts.answers += 1
+    // Where a rule's end cuts a lease short, an answer makes it longer without a commit.
+    if !answer.addresses.isEmpty { model.committed([question.name], at: now) }
     for address in answer.addresses {
       check(
         model.isTrue(question.name, address), .noLieIsTold, "\(question.name) was said to be at \(address)")
