@@ -12,7 +12,7 @@ from judge import faults as judged
 POLICY = deny_all_but(allow("*.artifacts.example.test"), allow("198.51.100.96/28"))
 # Of the time; while these last nothing is killed, so that what grows is seen to grow.
 QUIET_PART = 0.35
-# Seven names a second with a grant and a lease each, for some seconds; and what is remembered of flows that were cut.
+# Four names a second with a grant and a lease each, for some seconds; and what is remembered of flows that were cut.
 ELEMENTS_MAX = 1_500
 HUB_FAULTS = ("503:1", "500:2", "401:1", "reset:1", "reset-after-store:1", "503:after-store:1", "truncate:1", "garbage:1", "extra:1", "slow:300ms:3", "retry-after:1s:1",
               "302:1", "chunked:2", "drip:1ms:1")
@@ -211,7 +211,7 @@ def ask(name, number):
 n = 0
 while not ends:
     n += 1
-    due = time.monotonic() + 0.15
+    due = time.monotonic() + 0.25
     for what, name, code in (("DnsDenied", f"d{n}.elsewhere.test", 3), ("DnsAllowed", f"a{n}.artifacts.example.test", 0)):
         try:
             if ask(name, n) == code:
