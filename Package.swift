@@ -109,6 +109,10 @@ let package = Package(
     .executableTarget(
       name: "policy-benchmark", dependencies: ["DNSWire", "EgressPolicy", "LinuxIO", "Timekeeping"],
       path: "Tests/Benchmarks/Policy", swiftSettings: settings),
+    .executableTarget(
+      name: "record-benchmark",
+      dependencies: ["Addressing", "FlowAudit", "LinuxIO", "OwnerIdentity", "Timekeeping", "Transport"],
+      path: "Tests/Benchmarks/Records", swiftSettings: settings),
 
     // Tests, in the same order.
     tests("AddressingTests", ["Addressing"]),

@@ -44,3 +44,33 @@ static inline int cnetlink_ignore(int descriptor, unsigned int port) {
   struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
   return setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
+
+// Of conntrack's events keeps NEW, DESTROY, and of the changes those that end a TCP flow (TIME_WAIT, CLOSE): the others, four or five a flow, are dropped before they take
+// room in the receive buffer. Messages that are no events pass. Here for the macros of classic BPF; SKF_AD_NLATTR looks for an attribute from an offset on.
+static inline int cnetlink_watch_ends(int descriptor) {
+  enum { NEW = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW };
+  struct sock_filter code[] = {
+    BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),  // nlmsg_type, read as big endian
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(NEW), 0, 17),
+    BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 6),  // nlmsg_flags
+    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htons(NLM_F_CREATE), 15, 0),
+    BPF_STMT(BPF_LD | BPF_IMM, sizeof(struct nlmsghdr) + sizeof(struct nfgenmsg)),
+    BPF_STMT(BPF_LDX | BPF_IMM, CTA_PROTOINFO),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)SKF_AD_OFF + SKF_AD_NLATTR),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 10, 0),
+    BPF_STMT(BPF_LDX | BPF_IMM, CTA_PROTOINFO_TCP),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)SKF_AD_OFF + SKF_AD_NLATTR_NEST),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 7, 0),
+    BPF_STMT(BPF_LDX | BPF_IMM, CTA_PROTOINFO_TCP_STATE),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)SKF_AD_OFF + SKF_AD_NLATTR_NEST),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 0),
+    BPF_STMT(BPF_MISC | BPF_TAX, 0),
+    BPF_STMT(BPF_LD | BPF_B | BPF_IND, sizeof(struct nlattr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TCP_CONNTRACK_TIME_WAIT, 2, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TCP_CONNTRACK_CLOSE, 1, 0),
+    BPF_STMT(BPF_RET | BPF_K, 0),
+    BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+  };
+  struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+  return setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}

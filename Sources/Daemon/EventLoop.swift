@@ -10,6 +10,8 @@ struct EventLoop: ~Copyable {
   private static let sweepInterval = TimeSpan.seconds(1)
   /// Between two readings of all flows after events were lost: 1 s at least, since each of them takes as long as there are flows.
   private static let reconcileInterval = TimeSpan.seconds(1)
+  /// Readings of events in a row before the counters are compared: 32 of 256 datagrams are more than the socket holds.
+  private static let readingsMax = 32
 
   private let poll: EventPoll
   private let signals: SignalDescriptor
@@ -95,7 +97,7 @@ struct EventLoop: ~Copyable {
         var outcomes: [SidecarEvent] = []
         runner.perform(effect, at: now) { outcomes.append($0) }
         // What was counted before the counters were read is then told before what was counted is compared with what is told.
-        if case .readCounts = effect { readConntrack(at: now) }
+        if case .readCounts = effect, !readAllConntrack(at: now) { outcomes = outcomes.map(\.asOutdated) }
         for outcome in outcomes { feed(outcome, at: now) }
         if !outcomes.isEmpty { hadOutcome = true }
       }
@@ -165,9 +167,29 @@ struct EventLoop: ~Copyable {
     }
   }
 
-  private mutating func readConntrack(at now: Moment) {
+  /// Every event that waits; false when there is no end of them, or some were lost.
+  private mutating func readAllConntrack(at now: Moment) -> Bool {
+    for _ in 0..<Self.readingsMax {
+      switch readConntrack(at: now) {
+      case .drained: return !runner.owesFlows
+      case .more: break
+      case .overflowed, .failed: return false
+      }
+    }
+    return false
+  }
+
+  @discardableResult
+  private mutating func readConntrack(at now: Moment) -> ConntrackMonitor.ReadOutcome {
     var events: [ConntrackEvent] = []
     let outcome = monitor.read(into: &events)
+    if outcome == .overflowed {
+      // What the socket still holds first: it says more than the table, which is asked for the rest.
+      for _ in 0..<Self.readingsMax {
+        let next = monitor.read(into: &events)
+        if next != .more && next != .overflowed { break }
+      }
+    }
     for event in events { feed(.conntrack(event), at: now) }
     switch outcome {
     case .overflowed: reconcile(at: now)
@@ -178,6 +200,7 @@ struct EventLoop: ~Copyable {
       try? poll.modify(monitor.descriptor, token: Token.conntrack.rawValue, interest: .none)
       runner.owesFlows = true
     }
+    return outcome
   }
 
   private mutating func readRules(at now: Moment) {

@@ -202,8 +202,9 @@ struct Startup {
     let listing = try required("SALLYPORT_STATE_DIR") { () throws(Errno) in try storage.listing }
     var leases: [AdoptedLease] = []
     var grants: [AdoptedGrant] = []
+    let isTableNew = try required("nf_tables") { () throws(NetlinkError) in try !kernel.hasTable() }
     try required("nf_tables") { () throws(NetlinkError) in
-      guard try kernel.hasTable() else { return }
+      if isTableNew { return }
       for set in Ruleset(settings.firewall).sets where set.hasTimeouts {
         guard let elements = try elements(of: set) else { continue }
         if set.name == .grants {
@@ -222,7 +223,8 @@ struct Startup {
     // After the sets: whatever begins a flow from here on is among their elements.
     let flows = try required("conntrack") { () throws(NetlinkError) in try conntrack.dump() }
     return .started(
-      listing, leases: leases, grants: grants, flowMarks: Set(flows.map(\.mark)), tampering: try tampering())
+      listing, leases: leases, grants: grants, flowMarks: Set(flows.map(\.mark)), tampering: try tampering(),
+      isTableNew: isTableNew)
   }
 
   /// What someone else did to the rules since an earlier process loaded them.

@@ -2,7 +2,7 @@ import Addressing
 
 /// What the kernel counted by itself: the other side of the checkpoint, and the packets that no conntrack entry tells of.
 package struct KernelCounts: Hashable, Sendable {
-  /// Since the ruleset was installed: packets, which for flows are their first ones. Read before `dropped`: what was counted until then is in there.
+  /// Packets, which for flows are their first ones: of new flows since the table was made, of the rest since the ruleset was installed. Read before `dropped`: what was counted until then is in there.
   package var rules: [RuleCounter: UInt64]
   /// Of each family the sets that `Ruleset.countingSets` names, in that order.
   package var dropped: [DroppedPackets]
@@ -73,6 +73,9 @@ package struct DroppedPackets: Hashable, Sendable {
 }
 
 extension Ruleset {
+  /// The sets whose elements count new flows, over every installation of the rules.
+  package static let flowSets: [RuleCounter: SetName] = [.permittedFlows: .permitted, .refusedFlows: .refused]
+
   /// The sets whose elements count packets.
   package static let countingSets: [(set: SetName, place: DroppedPackets.Place)] = [
     (.dropped4, .out), (.dropped6, .out), (.forwarded4, .forward), (.forwarded6, .forward), (.uninvited4, .inbound),

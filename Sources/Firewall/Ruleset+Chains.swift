@@ -19,6 +19,7 @@ extension Ruleset {
   /// an ordinary conntrack entry. Others have no such place and end at `out`.
   private var refuse: RuleChain {
     var chain = RuleChain(.refuse)
+    chain.add(.protocols(Self.portProtocols), .countIn(.refused, [.protocolNumber]))
     if parameters.enforces {
       chain.add(
         .protocols(Self.portProtocols), .counter, .redirect(parameters.closedPort), counting: .refusedFlows)
@@ -31,6 +32,7 @@ extension Ruleset {
   /// A look-up set the mark. A grant that has ended (`expiresAt`, with nobody there to take its addresses out) is no grant.
   private var judge: RuleChain {
     var chain = RuleChain(.judge)
+    chain.add(.connectionMarkIn(.grants), .countIn(.permitted, [.protocolNumber]))
     chain.add(.connectionMarkIn(.grants), .counter, .accept, counting: .permittedFlows)
     chain.add(.connectionMarkMasked(mask: FlowMark.reservedBit, value: FlowMark.reservedBit), .goTo(.refuse))
     chain.add(.setConnectionMark(FlowMark.deniedByDefault), .goTo(.refuse))
@@ -75,6 +77,9 @@ extension Ruleset {
         .fieldsIn(sets.own, [address, .protocolNumber, .destinationPort]), .setConnectionMark(FlowMark.own), .accept)
     }
     if let port = parameters.apiPort {
+      chain.add(
+        .outputInterface(Self.loopbackName), .protocols([6]), .destinationPort(port),
+        .socketUser(parameters.ownUser, .notEqual), .countIn(.refused, [.protocolNumber]))
       chain.add(
         .outputInterface(Self.loopbackName), .protocols([6]), .destinationPort(port),
         .socketUser(parameters.ownUser, .notEqual), .setConnectionMark(FlowMark.deniedAPI), .counter,

@@ -64,10 +64,16 @@ package struct Ruleset: Sendable {
           names.uninvited, key: way, sizeMax: UInt32(clamping: parameters.limits.passingMax), isDynamic: true),
       ]
     }
+    for name in [SetName.permitted, .refused] {
+      sets.append(SetDefinition(name, key: [.protocolNumber], sizeMax: Self.protocolsMax, isDynamic: true))
+    }
     sets.append(SetDefinition(.grants, key: [.mark], hasTimeouts: true))
     sets.append(SetDefinition(.gate, key: [.family], hasTimeouts: true))
     return sets
   }
+
+  /// What a protocol's number can say (RFC 791 §3.1).
+  private static let protocolsMax: UInt32 = 256
 
   /// Half as much again: within a transaction a renewed element counts twice, and an expired one counts until the kernel collects it.
   private func roomy(_ max: Int) -> UInt32 { UInt32(clamping: max + max / 2) }

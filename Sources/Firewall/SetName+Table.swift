@@ -39,6 +39,10 @@ extension SetName {
   package static let forwarded6 = Self(rawValue: "forwarded6")
   package static let uninvited4 = Self(rawValue: "uninvited4")
   package static let uninvited6 = Self(rawValue: "uninvited6")
+  /// New flows that a grant let out, and those that were refused, by protocol. A rule's counter begins anew when the rules are loaded; these go on over every start of the daemon, so that
+  /// what passed while none lived is not forgotten.
+  package static let permitted = Self(rawValue: "permitted")
+  package static let refused = Self(rawValue: "refused")
 }
 
 extension ChainName {

@@ -99,6 +99,7 @@ extension AuditLog {
     append(Summary(type: "Start", operation: "SidecarStart", object: "sallyport", objectType: "Service"))
     text.append(ServiceMember.previousBoot, text: start.previousBootID)
     if let sequence = start.previousLastSequence { text.append(ServiceMember.previousSequence, number: sequence) }
+    append(carried: start.carried)
     text.append(ServiceMember.node, text: identity.nodeName)
     guard !start.notices.isEmpty else { return }
     text.append(Member.additional)
@@ -138,9 +139,19 @@ extension AuditLog {
     text.append(memberName("SbxUnreconciled"), number: heartbeat.recorded.unreconciled)
     text.append(memberName("SbxSkippedFlows"), number: heartbeat.skippedFlows)
     text.append(memberName("SbxSkippedQueries"), number: heartbeat.skippedQueries)
+    text.append(memberName("SbxPendingDenied"), number: heartbeat.pendingDenied)
+    text.append(memberName("SbxLostAllowed"), number: heartbeat.lost.allowed)
+    text.append(memberName("SbxLostDenied"), number: heartbeat.lost.denied)
+    append(carried: heartbeat.carried)
     if let count = heartbeat.kernelAllowed { text.append(memberName("SbxKernelAllowed"), number: count) }
     if let count = heartbeat.kernelDenied { text.append(memberName("SbxKernelDenied"), number: count) }
     if let count = heartbeat.kernelDropped { text.append(memberName("SbxKernelDropped"), number: count) }
+  }
+
+  private mutating func append(carried: FlowPair?) {
+    guard let carried else { return }
+    text.append(memberName("SbxCarriedAllowed"), number: carried.allowed)
+    text.append(memberName("SbxCarriedDenied"), number: carried.denied)
   }
 
   private mutating func append(_ dropped: RecordsDroppedDraft) {
@@ -155,6 +166,11 @@ extension AuditLog {
       text.append(memberName("SbxDroppedToSeq"), number: sequences.upperBound)
       if let boot = dropped.bootID, boot != bootID { text.append(memberName("SbxDroppedBootId"), text: boot) }
     }
+    guard let flows = dropped.flows else { return }
+    text.append(Member.additional)
+    text.append(0x7b)
+    appendFirst("Flows", text: flows)
+    text.append(0x7d)
   }
 
   private mutating func append(_ tamper: TamperDraft) {

@@ -52,6 +52,8 @@ package struct DenialRollup: Sendable {
   private var countedFrom: Instant?
   /// When the oldest window ends.
   package private(set) var nextDeadline: Instant?
+  /// Flows that are counted and not yet on the record; packets that a counter told of are not among them.
+  package private(set) var pending: UInt64 = 0
 
   package init() {}
 
@@ -83,6 +85,7 @@ package struct DenialRollup: Sendable {
     }
     let grouped = draft.rolledUp(key.rollup)
     if count(grouped, key) { return }
+    if !draft.origin.isCounted { pending += UInt64(grouped.count) }
     open(
       Window(
         key: key, deadline: now + Self.window, draft: grouped, count: grouped.count, startedAt: grouped.startedAt),
@@ -104,6 +107,7 @@ package struct DenialRollup: Sendable {
     windows.update(serial) { window in
       if window.count == 0 { window.startedAt = draft.startedAt }
       window.count += draft.count
+      if !draft.origin.isCounted { pending += UInt64(draft.count) }
       let rule = window.draft.attribution.rule
       window.draft = draft
       // Of several rules none speaks for all.
@@ -138,6 +142,7 @@ package struct DenialRollup: Sendable {
     var draft = window.draft
     draft.count = window.count
     draft.startedAt = window.startedAt
+    if !draft.origin.isCounted { pending -= UInt64(draft.count) }
     actions.append(.record(draft))
   }
 }

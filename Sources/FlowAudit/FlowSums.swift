@@ -1,3 +1,14 @@
+/// Flows that were let out, and those that were refused.
+package struct FlowPair: Hashable, Sendable {
+  package var allowed: UInt64
+  package var denied: UInt64
+
+  package init(allowed: UInt64 = 0, denied: UInt64 = 0) {
+    self.allowed = allowed
+    self.denied = denied
+  }
+}
+
 /// New flows that are on the record, or counted in a roll-up that will be: one side of the checkpoint.
 package struct FlowSums: Hashable, Sendable {
   /// Allowed to leave, `recovered` and `untracked` ones included.

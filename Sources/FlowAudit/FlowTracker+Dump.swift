@@ -19,12 +19,11 @@ extension FlowTracker {
     var present: [FlowTuple: UInt32] = [:]
     present.reserveCapacity(dump.count)
     for event in dump { present[event.original] = event.identifier }
-    let gone = flows.values
+    let gone = flows.flows
       .filter { flow in
-        flow.live.startedAt.instant < began
-          && !(present[flow.live.tuple].map { isSameFlow($0, flow.live.identifier) } ?? false)
+        flow.startedAt.instant < began && !(present[flow.tuple].map { isSameFlow($0, flow.identifier) } ?? false)
       }
-      .sorted { $0.live.session < $1.live.session }
+      .sorted { $0.session < $1.session }
     for flow in gone { close(flow, .timeout, at: now, entryRemains: false, into: &actions) }
     for event in dump { reconcile(event, at: now, into: &actions, attribute: attribute) }
     settled.keep(present, dumpBegan: began)
@@ -38,8 +37,8 @@ extension FlowTracker {
   ) {
     let tuple = event.original
     if var flow = flow(tuple, identifier: event.identifier) {
-      flow.live.counters = event.counters ?? flow.live.counters
-      flows[tuple] = flow
+      flow.counters = event.counters ?? flow.counters
+      flows.update(tuple) { $0 = flow }
       if let end = event.tcpEnd, flow.phase != .ending(.revoked) {
         close(flow, end, at: now, entryRemains: true, into: &actions)
       }

@@ -16,9 +16,8 @@ package enum FlowAction: Hashable, Sendable {
 /// A TCP flow ends with its state (TIME_WAIT, CLOSE), since DESTROY comes minutes later; its counters are then read by a GET. Others end with
 /// DESTROY, or when a dump no longer has them.
 package struct FlowTracker: Sendable {
-  /// Live flows: some 400 octets each, so 26 MiB at most, and as many as the kernel's default `nf_conntrack_max`. A flow beyond it has a `FlowOpen` of origin
-  /// `Untracked`.
-  package static let flowsMax = 65_536
+  /// Live flows: some 350 octets each, so 45 MiB at most. A flow beyond it has a `FlowOpen` of origin `Untracked`.
+  package static let flowsMax = 131_072
   /// Flows whose counters are read anew when somebody looks on: a screen shows some dozens, and reading one costs 10 µs.
   package static let viewMax = 256
   /// audit.md: `FlowUpdate` every 30 s.
@@ -27,12 +26,12 @@ package struct FlowTracker: Sendable {
   package static let countersPatience = TimeSpan.seconds(5)
 
   package internal(set) var sums = FlowSums()
-  var flows: [FlowTuple: TrackedFlow] = [:]
+  var flows = FlowTable()
   var settled = SettledFlows()
   var denials = DenialRollup()
   var own = OwnFlows()
-  /// Of each live flow its next `FlowUpdate`, of each ending one the end of its patience.
-  var deadlines = DeadlineQueue<FlowTuple>()
+  /// Of each live flow, by its place, its next `FlowUpdate`; of each ending one the end of its patience.
+  var deadlines = DeadlineQueue<UInt32>()
   /// When the dump was asked for that has not been processed yet.
   var dumpBegan: Instant?
   /// What the kernel deleted since then.
@@ -40,6 +39,12 @@ package struct FlowTracker: Sendable {
   private var lastSession: UInt64 = 0
 
   package init() {}
+
+  /// A dump was asked for and is not processed yet.
+  package var awaitsDump: Bool { dumpBegan != nil }
+
+  /// Of `sums.denied`, those that are counted and not yet on the record.
+  package var pendingDenied: UInt64 { denials.pending }
 
   /// How many flows live.
   package var liveCount: Int { flows.count }
@@ -83,24 +88,20 @@ package struct FlowTracker: Sendable {
   package mutating func missing(_ tuple: FlowTuple, identifier: UInt32, at now: Moment) {
     guard let flow = flow(tuple, identifier: identifier) else { return }
     if case .ending = flow.phase { return }
-    flows[tuple]?.phase = .ending(.timeout)
-    deadlines.set(tuple, at: now.instant + Self.countersPatience)
+    end(tuple, .timeout, at: now)
   }
 
   /// Grants with these marks end; call before their entries are deleted. The closes are recorded with the entries' DESTROY events, which carry the final
   /// counters, or after `countersPatience`. Returns what is cut, oldest first.
   package mutating func cut(marks: [UInt32], at now: Moment) -> [LiveFlow] {
     let marks = Set(marks)
-    let cut = flows.values
+    let cut = flows.flows
       .filter { flow in
         if case .ending = flow.phase { return false }
-        return marks.contains(flow.live.mark)
+        return marks.contains(flow.mark)
       }
       .map(\.live).sorted { $0.session < $1.session }
-    for flow in cut {
-      flows[flow.tuple]?.phase = .ending(.revoked)
-      deadlines.set(flow.tuple, at: now.instant + Self.countersPatience)
-    }
+    for flow in cut { end(flow.tuple, .revoked, at: now) }
     return cut
   }
 
@@ -109,7 +110,7 @@ package struct FlowTracker: Sendable {
     _ tuple: FlowTuple, counters: FlowCounters?, at now: Moment, into actions: inout [FlowAction]
   ) {
     guard var flow = flows[tuple] else { return }
-    flow.live.counters = counters ?? flow.live.counters
+    flow.counters = counters ?? flow.counters
     flow.phase = .ending(.revoked)
     close(flow, .revoked, at: now, entryRemains: true, into: &actions)
   }
@@ -129,13 +130,13 @@ package struct FlowTracker: Sendable {
   package mutating func deadlineReached(at now: Moment, into actions: inout [FlowAction]) {
     denials.deadlineReached(at: now.instant, into: &actions)
     own.deadlineReached(at: now.instant, into: &actions)
-    while let tuple = deadlines.pop(at: now.instant) {
-      guard let flow = flows[tuple] else { continue }
+    while let place = deadlines.pop(at: now.instant) {
+      guard let flow = flows.flow(at: place) else { continue }
       switch flow.phase {
       case .live, .updating:
-        flows[tuple]?.phase = .updating
-        deadlines.set(tuple, at: now.instant + Self.updatePeriod)
-        actions.append(.readCounters(tuple, identifier: flow.live.identifier))
+        flows.update(flow.tuple) { $0.phase = .updating }
+        deadlines.set(place, at: now.instant + Self.updatePeriod)
+        actions.append(.readCounters(flow.tuple, identifier: flow.identifier))
       case .ending(let end): close(flow, end, at: now, entryRemains: true, into: &actions)
       }
     }
@@ -148,7 +149,7 @@ package struct FlowTracker: Sendable {
   }
 
   /// Live flows in the order in which they began, for `GET /flows`.
-  package func liveFlows() -> [LiveFlow] { flows.values.map(\.live).sorted { $0.session < $1.session } }
+  package func liveFlows() -> [LiveFlow] { flows.flows.map(\.live).sorted { $0.session < $1.session } }
 
   private mutating func begin(
     _ event: ConntrackEvent, _ attribution: FlowAttribution, at now: Moment, into actions: inout [FlowAction]
@@ -186,40 +187,40 @@ package struct FlowTracker: Sendable {
   }
 
   private mutating func update(_ event: ConntrackEvent, at now: Moment, into actions: inout [FlowAction]) {
-    guard var flow = flow(event.original, identifier: event.identifier) else { return }
-    if let counters = event.counters { flow.live.counters = counters }
-    if case .ending = flow.phase {
-      flows[event.original] = flow
-      return
-    }
-    if let end = event.tcpEnd {
-      flow.phase = .ending(end)
-      deadlines.set(event.original, at: now.instant + Self.countersPatience)
-      actions.append(.readCounters(event.original, identifier: flow.live.identifier))
-    }
-    flows[event.original] = flow
+    guard let flow = flow(event.original, identifier: event.identifier) else { return }
+    if let counters = event.counters { flows.update(event.original) { $0.counters = counters } }
+    if case .ending = flow.phase { return }
+    guard let end = event.tcpEnd else { return }
+    self.end(event.original, end, at: now)
+    actions.append(.readCounters(event.original, identifier: flow.identifier))
+  }
+
+  /// The flow's close waits for its final counters, no longer than `countersPatience`.
+  private mutating func end(_ tuple: FlowTuple, _ end: FlowEnd, at now: Moment) {
+    flows.update(tuple) { $0.phase = .ending(end) }
+    if let place = flows.place(of: tuple) { deadlines.set(place, at: now.instant + Self.countersPatience) }
   }
 
   private mutating func countersRead(_ event: ConntrackEvent, at now: Moment, into actions: inout [FlowAction]) {
     guard var flow = flow(event.original, identifier: event.identifier) else { return }
-    if let counters = event.counters { flow.live.counters = counters }
-    flows[event.original] = flow
+    if let counters = event.counters { flow.counters = counters }
     switch flow.phase {
     // Its entry is being deleted, and DESTROY has the last word.
     case .ending(.revoked): break
     case .ending(let end):
       // An answer from before the end, to a question for an update, is not final.
       if event.tcpState == nil || event.tcpEnd != nil {
-        close(flow, end, at: now, entryRemains: true, into: &actions)
+        return close(flow, end, at: now, entryRemains: true, into: &actions)
       }
     case .live, .updating:
       if let end = event.tcpEnd {
-        close(flow, end, at: now, entryRemains: true, into: &actions)
+        return close(flow, end, at: now, entryRemains: true, into: &actions)
       } else if flow.phase == .updating {
-        flows[event.original]?.phase = .live
+        flow.phase = .live
         actions.append(.record(flow.draft(.update, at: now)))
       }
     }
+    flows.update(event.original) { $0 = flow }
   }
 
   private mutating func destroyed(_ event: ConntrackEvent, at now: Moment, into actions: inout [FlowAction]) {
@@ -228,7 +229,7 @@ package struct FlowTracker: Sendable {
       destroyedSinceDump[event.original] = event.identifier
     }
     guard var flow = flow(event.original, identifier: event.identifier) else { return }
-    flow.live.counters = event.counters ?? flow.live.counters
+    flow.counters = event.counters ?? flow.counters
     close(flow, event.tcpEnd ?? .timeout, at: now, entryRemains: false, into: &actions)
   }
 }
@@ -237,7 +238,7 @@ package struct FlowTracker: Sendable {
 extension FlowTracker {
   /// The flow of this entry, if it lives.
   func flow(_ tuple: FlowTuple, identifier: UInt32) -> TrackedFlow? {
-    guard let flow = flows[tuple], isSameFlow(flow.live.identifier, identifier) else { return nil }
+    guard let flow = flows[tuple], isSameFlow(flow.identifier, identifier) else { return nil }
     return flow
   }
 
@@ -246,17 +247,16 @@ extension FlowTracker {
     formerSession: String? = nil, at now: Moment, into actions: inout [FlowAction]
   ) {
     let isTracked = flows.count < Self.flowsMax
-    let live = LiveFlow(
+    let flow = TrackedFlow(
       session: nextSession(), tuple: event.original, identifier: event.identifier, mark: event.mark,
-      attribution: attribution, startedAt: now, counters: event.counters)
-    let flow = TrackedFlow(live: live, origin: isTracked ? origin : .untracked)
+      attribution: flows.share(attribution, of: event.mark), startedAt: now, counters: event.counters,
+      origin: isTracked ? origin : .untracked)
     count(flow, origin: origin)
     var draft = flow.draft(.open, at: now)
     draft.formerSession = formerSession
     actions.append(.record(draft))
     if isTracked {
-      flows[event.original] = flow
-      deadlines.set(event.original, at: now.instant + Self.updatePeriod)
+      deadlines.set(flows.insert(flow), at: now.instant + Self.updatePeriod)
     } else {
       settled.insert(event.original, identifier: event.identifier, at: now.instant)
     }
@@ -268,11 +268,10 @@ extension FlowTracker {
   ) {
     var end = end
     if case .ending(let first) = flow.phase, first != .timeout { end = first }
-    flows[flow.live.tuple] = nil
-    deadlines.remove(flow.live.tuple)
-    if entryRemains { settled.insert(flow.live.tuple, identifier: flow.live.identifier, at: now.instant) }
+    if let place = flows.remove(flow.tuple) { deadlines.remove(place) }
+    if entryRemains { settled.insert(flow.tuple, identifier: flow.identifier, at: now.instant) }
     actions.append(.record(flow.draft(.close(end), at: now)))
-    if flow.live.attribution.verdict == .allow { actions.append(.flowEnded(mark: flow.live.mark)) }
+    if flow.attribution.value.verdict == .allow { actions.append(.flowEnded(mark: flow.mark)) }
   }
 
   mutating func nextSession() -> UInt64 {
@@ -285,7 +284,7 @@ extension FlowTracker {
       sums.adopted += 1
       return
     }
-    if flow.live.attribution.verdict == .inbound { sums.inbound += 1 } else { sums.allowed += 1 }
+    if flow.attribution.value.verdict == .inbound { sums.inbound += 1 } else { sums.allowed += 1 }
     if origin == .recovered { sums.recovered += 1 }
     if flow.origin == .untracked { sums.untracked += 1 }
   }

@@ -9,7 +9,7 @@ package enum RecordChain {
 
   /// The link over `octets`: the text of the previous link (of the first record: of its `SbxBootId`), then the record without its own.
   package static func link(over octets: [UInt8], hash: AuditLog.Hash) -> [UInt8] {
-    base64URL(hash(octets).prefix(16))
+    base64URL(hash(octets), count: 16)
   }
 
   /// A record taken apart: its link, and itself without the member; nil when it does not begin with one.
@@ -22,32 +22,27 @@ package enum RecordChain {
   }
 }
 
-/// RFC 4648 §5, without padding.
-package func base64URL(_ octets: some Collection<UInt8>) -> [UInt8] {
-  var text: [UInt8] = []
-  text.reserveCapacity((octets.count * 4 + 2) / 3)
+/// The first `count` octets, or all of them, in base64url (RFC 4648 §5) without padding.
+package func base64URL(_ octets: [UInt8], count: Int = .max) -> [UInt8] {
+  let octets = octets.span
+  let count = min(count, octets.count)
+  let letters = base64URLLetters.span
+  var text = [UInt8](repeating: 0, count: (count * 4 + 2) / 3)
+  var written = text.mutableSpan
   var pending: UInt32 = 0
   var bits: UInt32 = 0
-  for octet in octets {
-    pending = pending << 8 | UInt32(octet)
+  var at = 0
+  for index in 0..<count {
+    pending = pending << 8 | UInt32(octets[index])
     bits += 8
     while bits >= 6 {
       bits -= 6
-      text.append(base64URLDigit(pending >> bits & 63))
+      written[at] = letters[Int(pending >> bits & 63)]
+      at += 1
     }
-    pending &= 0xff
   }
-  if bits > 0 { text.append(base64URLDigit(pending << (6 - bits) & 63)) }
+  if bits > 0 { written[at] = letters[Int(pending << (6 - bits) & 63)] }
   return text
 }
 
-private func base64URLDigit(_ value: UInt32) -> UInt8 {
-  let value = UInt8(truncatingIfNeeded: value)
-  switch value {
-  case ..<26: return 0x41 + value
-  case ..<52: return 0x61 + value - 26
-  case ..<62: return 0x30 + value - 52
-  case 62: return 0x2d
-  default: return 0x5f
-  }
-}
+private let base64URLLetters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)

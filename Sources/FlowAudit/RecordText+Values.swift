@@ -25,28 +25,19 @@ extension RecordText {
 
   /// A UUID in quotes (RFC 9562 §4): lower case with dashes.
   mutating func append(uuid high: UInt64, _ low: UInt64) {
-    append(0x22)
-    appendHex(high, from: 60, through: 32)
-    append(0x2d)
-    appendHex(high, from: 28, through: 16)
-    append(0x2d)
-    appendHex(high, from: 12, through: 0)
-    append(0x2d)
-    appendHex(low, from: 60, through: 48)
-    append(0x2d)
-    appendHex(low, from: 44, through: 0)
-    append(0x22)
-  }
-
-  /// The hexadecimal digits of a number between two bit positions.
-  private mutating func appendHex(_ number: UInt64, from first: Int, through last: Int) {
-    var shift = first
-    while shift >= last {
-      append(hexDigit(UInt8(truncatingIfNeeded: number >> UInt64(shift) & 15)))
-      shift -= 4
+    append(uuidFrame)
+    var written = octets.mutableSpan
+    var at = written.count - uuidFrame.count + 1
+    for index in 0..<32 {
+      if index == 8 || index == 12 || index == 16 || index == 20 { at += 1 }
+      let half = index < 16 ? high : low
+      written[at] = hexDigit(UInt8(truncatingIfNeeded: half >> UInt64(60 - 4 * (index & 15)) & 15))
+      at += 1
     }
   }
 }
+
+private let uuidFrame = Array("\"00000000-0000-0000-0000-000000000000\"".utf8)
 
 /// The stamp of the last second, so that of most stamps only six digits are made.
 struct StampCache: Sendable {

@@ -46,9 +46,10 @@ struct RecordText: Sendable {
   /// A string in quotes (RFC 8259 §7).
   mutating func append(text: String, limit: Int = textOctetsMax) {
     octets.append(0x22)
-    if text.utf8.count <= limit, text.utf8.allSatisfy(needsNoEscape) {
-      octets.append(contentsOf: text.utf8)
-    } else {
+    let start = octets.count
+    octets.append(contentsOf: text.utf8)
+    if octets.count - start > limit || needsEscape(from: start, over: 0xff) {
+      octets.removeLast(octets.count - start)
       appendEscaped(text, limit: limit)
     }
     octets.append(0x22)
@@ -57,9 +58,10 @@ struct RecordText: Sendable {
   /// A string in quotes from octets that claim to be UTF-8; bad ones become U+FFFD.
   mutating func append(text: [UInt8], limit: Int = textOctetsMax) {
     octets.append(0x22)
-    if text.count <= limit, text.allSatisfy({ $0 < 0x80 && needsNoEscape($0) }) {
-      octets.append(contentsOf: text)
-    } else {
+    let start = octets.count
+    octets.append(contentsOf: text)
+    if octets.count - start > limit || needsEscape(from: start, over: 0x7f) {
+      octets.removeLast(octets.count - start)
       appendEscaped(String(decoding: text, as: UTF8.self), limit: limit)
     }
     octets.append(0x22)
@@ -91,6 +93,17 @@ struct RecordText: Sendable {
     append(number: number)
   }
 
+  /// Whether what was written from there on is no JSON text as it stands, or has an octet over `most`. Looks at all of them: without a way out the loop takes many at once.
+  private func needsEscape(from start: Int, over most: UInt8) -> Bool {
+    let written = octets.span
+    var found: UInt8 = 0
+    for index in start..<written.count {
+      let octet = written[index]
+      found |= (octet < 0x20 ? 1 : 0) | (octet == 0x22 ? 1 : 0) | (octet == 0x5c ? 1 : 0) | (octet > most ? 1 : 0)
+    }
+    return found != 0
+  }
+
   private mutating func appendEscaped(_ text: String, limit: Int) {
     let end = octets.count + limit
     for scalar in text.unicodeScalars {
@@ -117,8 +130,6 @@ struct RecordText: Sendable {
 
 /// `,"Name":`, made once for each member.
 func memberName(_ name: String) -> [UInt8] { Array(",\"\(name)\":".utf8) }
-
-private func needsNoEscape(_ octet: UInt8) -> Bool { octet >= 0x20 && octet != 0x22 && octet != 0x5c }
 
 /// One lower-case hexadecimal digit.
 func hexDigit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }

@@ -129,12 +129,18 @@ package struct SidecarStartDraft: Hashable, Sendable {
   package var previousBootID: String?
   /// `SbxPrevLastSeq`.
   package var previousLastSequence: UInt64?
+  /// `SbxCarriedAllowed` and `SbxCarriedDenied`.
+  package var carried: FlowPair?
   /// What degrades enforcement or was configured without effect; joined into `AdditionalFields`.
   package var notices: [String]
 
-  package init(previousBootID: String? = nil, previousLastSequence: UInt64? = nil, notices: [String] = []) {
+  package init(
+    previousBootID: String? = nil, previousLastSequence: UInt64? = nil, carried: FlowPair? = nil,
+    notices: [String] = []
+  ) {
     self.previousBootID = previousBootID
     self.previousLastSequence = previousLastSequence
+    self.carried = carried
     self.notices = notices
   }
 }
@@ -175,9 +181,15 @@ package struct HeartbeatDraft: Hashable, Sendable {
   package var skippedFlows: UInt64
   /// `SbxSkippedQueries`: the same of queries.
   package var skippedQueries: UInt64
-  /// `SbxKernelAllowed`: new flows by the ruleset's counter; nil when not read.
+  /// `SbxPendingDenied`: of the recorded ones, those that a roll-up counts which is not on the record yet.
+  package var pendingDenied: UInt64
+  /// `SbxLostAllowed` and `SbxLostDenied`: flows that no record tells of, counted in `RecordsDropped`.
+  package var lost: FlowPair
+  /// `SbxCarriedAllowed` and `SbxCarriedDenied`: what the kernel's counters had for earlier starts to account for; nil when that is not known yet.
+  package var carried: FlowPair?
+  /// `SbxKernelAllowed`: new flows by the kernel's counter, without those carried; nil when not read.
   package var kernelAllowed: UInt64?
-  /// `SbxKernelDenied`: new TCP and UDP flows that were refused.
+  /// `SbxKernelDenied`: new TCP and UDP flows that were refused, likewise.
   package var kernelDenied: UInt64?
   /// `SbxKernelDropped`: packets that were dropped and made no entry.
   package var kernelDropped: UInt64?
@@ -185,7 +197,8 @@ package struct HeartbeatDraft: Hashable, Sendable {
   package init(
     acknowledgedSequence: UInt64?, oldestUnacknowledged: TimeSpan?, spoolBytes: UInt64, droppedTotal: UInt64,
     quarantinedTotal: UInt64, liveFlows: Int, recorded: FlowSums, skippedFlows: UInt64 = 0,
-    skippedQueries: UInt64 = 0, kernelAllowed: UInt64? = nil, kernelDenied: UInt64? = nil, kernelDropped: UInt64? = nil
+    skippedQueries: UInt64 = 0, pendingDenied: UInt64 = 0, lost: FlowPair = FlowPair(), carried: FlowPair? = nil,
+    kernelAllowed: UInt64? = nil, kernelDenied: UInt64? = nil, kernelDropped: UInt64? = nil
   ) {
     self.acknowledgedSequence = acknowledgedSequence
     self.oldestUnacknowledged = oldestUnacknowledged
@@ -196,6 +209,9 @@ package struct HeartbeatDraft: Hashable, Sendable {
     self.recorded = recorded
     self.skippedFlows = skippedFlows
     self.skippedQueries = skippedQueries
+    self.pendingDenied = pendingDenied
+    self.lost = lost
+    self.carried = carried
     self.kernelAllowed = kernelAllowed
     self.kernelDenied = kernelDenied
     self.kernelDropped = kernelDropped
@@ -212,8 +228,13 @@ package struct RecordsDroppedDraft: Hashable, Sendable {
   package var bootID: String?
   /// `EventOriginalResultDetails`, for instance `STORE_FULL`, `CORRUPT`, `REJECTED_400`, `EVENTS_LOST`.
   package var reason: String
+  /// `AdditionalFields.Flows`: what is missing is flows, `allowed` or `denied` ones, of which the kernel's counters know.
+  package var flows: String?
 
-  package init(count: UInt64, sequences: ClosedRange<UInt64>?, bootID: String? = nil, reason: String) {
+  package init(
+    count: UInt64, sequences: ClosedRange<UInt64>?, bootID: String? = nil, reason: String, flows: String? = nil
+  ) {
+    self.flows = flows
     self.count = count
     self.sequences = sequences
     self.bootID = bootID

@@ -15,9 +15,9 @@ package struct ConntrackMonitor: ~Copyable {
     case failed(Int32)
   }
 
-  /// Octets that may wait (SO_RCVBUFFORCE). An event is charged 640, so that 6,500 fit: a burst of a third of a second at 20,000 new
-  /// flows a second. Kernel memory is taken only while events wait.
-  static let receiveBufferSize: Int32 = 4 << 20
+  /// Octets that may wait (SO_RCVBUFFORCE). An event is charged 640, so that 6,500 fit: a burst of a sixth of a second at 20,000 flows
+  /// opened and closed a second. Kernel memory is taken only while events wait.
+  package static let receiveBufferSize: Int32 = 4 << 20
 
   /// Datagrams of one read, so that a flood of flows does not keep the loop from answering DNS: about a millisecond of work.
   static let datagramsPerReadMax = 256
@@ -27,14 +27,15 @@ package struct ConntrackMonitor: ~Copyable {
 
   private init(socket: consuming NetlinkSocket) { self.socket = socket }
 
-  /// Subscribes to NEW, UPDATE and DESTROY in the network namespace of the calling thread.
+  /// Subscribes, in the network namespace of the calling thread, to what begins and ends flows: NEW, DESTROY, and of UPDATE the states TIME_WAIT and CLOSE of TCP.
   ///
   /// With NETLINK_BROADCAST_ERROR the kernel keeps a DESTROY that did not fit and tries again. While any process listens, conntrack
   /// events are on (`nf_conntrack_events` 2, the default).
-  package static func open() throws(NetlinkError) -> ConntrackMonitor {
+  package static func open(receiveBufferSize: Int32 = receiveBufferSize) throws(NetlinkError) -> ConntrackMonitor {
     // NF_NETLINK_CONNTRACK_NEW, _UPDATE and _DESTROY (linux/netfilter/nfnetlink_compat.h).
     let socket = try NetlinkSocket.open(groups: 1 | 2 | 4, receiveBufferSize: receiveBufferSize)
     try socket.set(SOL_NETLINK, NETLINK_BROADCAST_ERROR, 1, "NETLINK_BROADCAST_ERROR")
+    try socket.watchEnds()
     return ConntrackMonitor(socket: socket)
   }
 

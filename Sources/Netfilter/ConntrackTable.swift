@@ -16,12 +16,10 @@ package final class ConntrackTable {
   package func get(_ original: FlowTuple) throws(NetlinkError) -> ConntrackEvent? {
     var found: ConntrackEvent?
     do throws(NetlinkError) {
-      try requests.exchange(
-        MessageType.conntrackGet, family: original.family, operation: "get flow"
-      ) { request in
+      try requests.ask(MessageType.conntrackGet, family: original.family, operation: "get flow") { request in
         request.attribute(tuple: original)
-      } each: { message, bytes in
-        found = ConntrackParser.event(message, in: bytes, isAnswer: true) ?? found
+      } answer: { message, bytes in
+        found = ConntrackParser.event(message, in: bytes, isAnswer: true)
       }
     } catch {
       if case .failed(_, code: ENOENT) = error { return nil }

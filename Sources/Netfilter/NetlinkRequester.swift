@@ -34,6 +34,27 @@ struct NetlinkRequester: ~Copyable {
     _ = try receive(operation, each: each)
   }
 
+  /// One request whose answer is one message: without an acknowledgement behind it, which would be one more system call.
+  mutating func ask(
+    _ type: UInt16, family: UInt8, operation: String, _ compose: (inout MessageWriter) -> Void, answer read: Reader
+  ) throws(NetlinkError) {
+    begin(type, NetlinkHeader.request, family)
+    compose(&writer)
+    writer.endMessage()
+    try send(operation)
+    while true {
+      let length = try receiveDatagram(operation)
+      var offset = 0
+      while let message = NetlinkMessage.read(at: &offset, in: answer.span, end: length) {
+        guard message.sequence == sequence else { continue }
+        if message.type == NetlinkHeader.errorType {
+          throw .failed(operation: operation, code: message.errorCode(in: answer.span) ?? EBADMSG)
+        }
+        return read(message, answer.span)
+      }
+    }
+  }
+
   /// A dump, started again (`restart`) as long as it was interrupted by a change.
   mutating func dump(
     _ type: UInt16, family: UInt8, operation: String, _ compose: (inout MessageWriter) -> Void, restart: () -> Void,

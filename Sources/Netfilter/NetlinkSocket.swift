@@ -62,6 +62,11 @@ import Glibc
     guard cnetlink_ignore(descriptor, port) == 0 else { throw .failed(operation: "SO_ATTACH_FILTER", code: errno) }
   }
 
+  /// Of conntrack's events only those that begin or end a flow are queued from now on (SO_ATTACH_FILTER).
+  borrowing func watchEnds() throws(NetlinkError) {
+    guard cnetlink_watch_ends(descriptor) == 0 else { throw .failed(operation: "SO_ATTACH_FILTER", code: errno) }
+  }
+
   borrowing func set(
     _ level: Int32, _ option: Int32, _ value: Int32, _ operation: String
   ) throws(NetlinkError) {

@@ -32,11 +32,15 @@ extension NftablesSocket {
 }
 
 extension NftablesSocket {
-  /// What the kernel counted since the ruleset was installed, and the dropped packets not yet taken.
+  /// What the kernel counted, and the dropped packets not yet taken.
   package func counts(of ruleset: Ruleset) throws(NetlinkError) -> KernelCounts {
     var rules: [RuleCounter: UInt64] = [:]
     var chains: [ChainName: [RuleCount?]] = [:]
-    for place in ruleset.counterPlaces {
+    for set in ruleset.sets {
+      guard let counter = Ruleset.flowSets.first(where: { $0.value == set.name })?.key else { continue }
+      rules[counter] = try countedElements(of: set).reduce(0) { $0 + $1.count.packets }
+    }
+    for place in ruleset.counterPlaces where Ruleset.flowSets[place.counter] == nil {
       if chains[place.chain] == nil { chains[place.chain] = try counts(of: place.chain) }
       guard let chain = chains[place.chain], chain.indices.contains(place.rule), let count = chain[place.rule] else {
         continue

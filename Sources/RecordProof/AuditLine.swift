@@ -21,6 +21,8 @@ struct AuditLine: Sendable {
     var sequences: ClosedRange<UInt64>?
     var count: UInt64
     var reason: String
+    /// What is missing is flows, `allowed` or `denied` ones, that the kernel counted.
+    var flows: String?
   }
 
   /// The text of `SbxChain`.
@@ -96,7 +98,7 @@ struct AuditLine: Sendable {
     guard let count = try number("SbxDroppedCount") else { throw LineFault("SbxDroppedCount is missing") }
     dropped = Dropped(
       boot: members["SbxDroppedBootId"]?.text, sequences: sequences, count: count,
-      reason: members["EventOriginalResultDetails"]?.text ?? "")
+      reason: members["EventOriginalResultDetails"]?.text ?? "", flows: members["Flows"]?.text)
   }
 
   private struct Value {
@@ -117,7 +119,7 @@ struct AuditLine: Sendable {
         let name = needed[reader.text]
         let value = try reader.next()
         if name == "SbxOwnFlow", value == .bool(true) { members[name ?? ""] = Value(text: "true", isText: false) }
-        guard let name, reader.depth == (name == "Origin" ? 2 : 1), value == .string || value == .number else {
+        guard let name, reader.depth == (nested.contains(name) ? 2 : 1), value == .string || value == .number else {
           // The members of an object are looked at like its own; nothing of a list is needed.
           if value == .beginArray { try reader.skip(value) }
           continue
@@ -129,10 +131,12 @@ struct AuditLine: Sendable {
     }
   }
 
+  /// Of the needed ones, those of `AdditionalFields`.
+  private static let nested: Set<String> = ["Origin", "Flows"]
   private static let needed: [[UInt8]: String] = Dictionary(
     uniqueKeysWithValues: [
       "SbxSeq", "SbxBootId", "SbxSandboxId", "SbxRecordKind", "EventOriginalUid", "EventCount", "NetworkDirection",
-      "Origin", "SbxOwnFlow", "SbxPrevBootId", "SbxPrevLastSeq", "SbxDroppedFromSeq", "SbxDroppedToSeq",
+      "Origin", "Flows", "SbxOwnFlow", "SbxPrevBootId", "SbxPrevLastSeq", "SbxDroppedFromSeq", "SbxDroppedToSeq",
       "SbxDroppedCount",
       "SbxDroppedBootId", "EventOriginalResultDetails",
     ].map { (Array($0.utf8), $0) })

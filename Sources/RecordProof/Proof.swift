@@ -65,7 +65,7 @@ package struct Proof {
     boots[index].sandboxes.insert(line.sandbox)
     entries.append(
       Entry(
-        boot: number, count: UInt32(clamping: line.count), sequence: line.sequence,
+        boot: number, count: UInt32(clamping: line.dropped?.count ?? line.count), sequence: line.sequence,
         link: Halves(base64URL: line.link) ?? Halves([]), digest: digest, uniqueID: line.uniqueID,
         sum: ProofSums.Column(line)))
     note(line, index)

@@ -94,6 +94,9 @@ extension BootReport {
     lines.append(
       "  flows: \(sums.allowed) allowed, \(sums.denied) denied, \(sums.inbound) inbound, \(sums.own) the sidecar's own, \(sums.adopted) taken over, \(sums.closed) ended; queries: \(sums.queriesAllowed) allowed, \(sums.queriesDenied) denied"
     )
+    if sums.lostAllowed > 0 || sums.lostDenied > 0 {
+      lines.append("  counted as lost: flows, \(sums.lostAllowed) allowed and \(sums.lostDenied) denied")
+    }
     return lines
   }
 
@@ -155,7 +158,7 @@ extension BootReport {
     for (name, count) in [
       ("allowed", sums.allowed), ("denied", sums.denied), ("inbound", sums.inbound), ("own", sums.own),
       ("adopted", sums.adopted),
-      ("ended", sums.closed),
+      ("ended", sums.closed), ("lostAllowed", sums.lostAllowed), ("lostDenied", sums.lostDenied),
     ] {
       writer.key(name)
       writer.integer(count)

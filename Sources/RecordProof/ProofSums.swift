@@ -3,7 +3,7 @@ import FlowAudit
 /// What the records count, each once: an attempt or a query that a roll-up counts counts as many.
 package struct ProofSums: Hashable, Sendable {
   enum Column: UInt8, Hashable, Sendable {
-    case allowed, adopted, inbound, own, denied, closed, queriesAllowed, queriesDenied
+    case allowed, adopted, inbound, own, denied, closed, queriesAllowed, queriesDenied, lostAllowed, lostDenied
 
     /// Nil when the line counts nothing.
     init?(_ line: AuditLine) {
@@ -13,6 +13,8 @@ package struct ProofSums: Hashable, Sendable {
       case .flowClose: self = .closed
       case .dnsAllowed: self = .queriesAllowed
       case .dnsDenied: self = .queriesDenied
+      case .recordsDropped where line.dropped?.flows == "allowed": self = .lostAllowed
+      case .recordsDropped where line.dropped?.flows == "denied": self = .lostDenied
       default: return nil
       }
     }
@@ -32,6 +34,9 @@ package struct ProofSums: Hashable, Sendable {
   package var closed: UInt64 = 0
   package var queriesAllowed: UInt64 = 0
   package var queriesDenied: UInt64 = 0
+  /// Flows that no record tells of, as the kernel counted them (`RecordsDropped`).
+  package var lostAllowed: UInt64 = 0
+  package var lostDenied: UInt64 = 0
 
   package init() {}
 
@@ -45,6 +50,8 @@ package struct ProofSums: Hashable, Sendable {
     case .closed: closed &+= count
     case .queriesAllowed: queriesAllowed &+= count
     case .queriesDenied: queriesDenied &+= count
+    case .lostAllowed: lostAllowed &+= count
+    case .lostDenied: lostDenied &+= count
     }
   }
 }

@@ -11,10 +11,10 @@ import Timekeeping
 /// What happened in the world. Each effect that has an outcome names the event that brings it.
 package enum SidecarEvent: Sendable {
   /// First, once. `leases` and `grants`: what a previous process left in the kernel, and `flowMarks`: what conntrack's entries bear; `tampering`: what of
-  /// its rules someone else changed since.
+  /// its rules someone else changed since; `isTableNew`: there is no table yet, so what the kernel will count is this start's alone.
   case started(
     SpoolListing, leases: [AdoptedLease], grants: [AdoptedGrant], flowMarks: Set<UInt32>,
-    tampering: ForeignChange? = nil)
+    tampering: ForeignChange? = nil, isTableNew: Bool = false)
   /// The shell has drained what was ready.
   case turnEnded
   /// `nextDeadline` has come.
@@ -48,8 +48,8 @@ package enum SidecarEvent: Sendable {
   case conntrackFailed(code: Int32)
   /// Outcome of `dumpFlows`.
   case flowsDumped([ConntrackEvent])
-  /// Outcome of `readCounts`; nil when they could not be read.
-  case countsRead(KernelCounts?)
+  /// Outcome of `readCounts`; nil when they could not be read. `isCurrent`: every flow event from before the reading was given too.
+  case countsRead(KernelCounts?, isCurrent: Bool = true)
   /// Outcome of `removeCounts`.
   case countsRemoved
 
@@ -98,6 +98,13 @@ package enum TokenOutcome: Hashable, Sendable {
   case issued(lifetime: TimeSpan)
   /// `retryAfter`: what the authority asked for.
   case failed(reason: String, retryAfter: TimeSpan?)
+}
+
+extension SidecarEvent {
+  /// The counters, when not every event from before they were read was given.
+  package var asOutdated: SidecarEvent {
+    if case .countsRead(let counts, _) = self { .countsRead(counts, isCurrent: false) } else { self }
+  }
 }
 
 /// The files of the spool's directory.

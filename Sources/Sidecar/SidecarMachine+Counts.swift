@@ -1,6 +1,7 @@
 import Addressing
 import Firewall
 import FlowAudit
+import Spool
 import Timekeeping
 
 /// What the kernel counts and no event tells of: read every second, put on record, then taken out of the kernel.
@@ -52,6 +53,12 @@ struct CountState: Sendable {
     return (dropped, lost)
   }
 
+  /// New flows that the kernel let out and refused, over every start; nil before the first reading.
+  var flows: FlowPair? {
+    guard let allowed = totals[.permittedFlows], let denied = totals[.refusedFlows] else { return nil }
+    return FlowPair(allowed: allowed, denied: denied)
+  }
+
   /// Dropped packets that the rules' counters know of.
   var dropped: UInt64 { DroppedPackets.Place.allCases.reduce(0) { $0 + total($1) } }
 
@@ -67,6 +74,15 @@ struct CountState: Sendable {
 }
 
 extension SidecarMachine {
+  /// A start must find a checkpoint among the records that it reads again, so the next one may be due long before its time.
+  mutating func checkpointIfFar(at now: Moment) {
+    let far = max(spool.limits.keptBytesMax / 4, SidecarSettings.checkpointOctets)
+    guard evidence.octetsSinceCheckpoint > far, phase == .enforcing else { return }
+    evidence.octetsSinceCheckpoint = 0
+    counts.owesHeartbeat = true
+    readCountsIfDue(at: now)
+  }
+
   /// Asks for the counts when it is time.
   mutating func readCountsIfDue(at now: Moment) {
     guard let due = counts.nextReading, due <= now.instant || counts.owesHeartbeat else { return }
@@ -76,7 +92,7 @@ extension SidecarMachine {
 
   /// `read` nil: they could not be read, and are asked for again.
   mutating func countsRead(
-    _ read: KernelCounts?, at now: Moment, using generator: inout some RandomNumberGenerator
+    _ read: KernelCounts?, isCurrent: Bool = true, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
     counts.nextReading = now.instant + SidecarSettings.countsInterval
     if let read {
@@ -88,6 +104,7 @@ extension SidecarMachine {
         recordDropped(
           RecordsDroppedDraft(count: lost, sequences: nil, reason: "EVENTS_LOST"), at: now, using: &generator)
       }
+      if isCurrent { compareFlows(with: read, at: now, using: &generator) }
       if !read.dropped.isEmpty {
         counts.nextReading = nil
         // Once they are on record, as an answer would leave.
@@ -96,7 +113,22 @@ extension SidecarMachine {
     }
     if counts.owesHeartbeat {
       counts.owesHeartbeat = false
-      recordHeartbeat(hasCounts: read != nil, at: now, using: &generator)
+      recordHeartbeat(hasCounts: read != nil && isCurrent, at: now, using: &generator)
+    }
+  }
+
+  /// What the kernel let out or refused and no record tells of is counted as lost, once nothing can tell it any more.
+  private mutating func compareFlows(
+    with read: KernelCounts, at now: Moment, using generator: inout some RandomNumberGenerator
+  ) {
+    guard let kernel = counts.flows, read.rules[.permittedFlows] != nil, life.hasAdoptedFlows, !tracker.awaitsDump
+    else { return }
+    let recorded = FlowPair(allowed: tracker.sums.allowed, denied: tracker.sums.denied)
+    let lost = balance.take(kernel: kernel, recorded: recorded)
+    for (flows, count) in [("allowed", lost.allowed), ("denied", lost.denied)] where count > 0 {
+      recordDropped(
+        RecordsDroppedDraft(count: count, sequences: nil, reason: "EVENTS_LOST", flows: flows), at: now,
+        using: &generator)
     }
   }
 

@@ -236,7 +236,10 @@ extension SidecarMachine {
     _ record: StoredRecord, _ reason: QuarantineReason, at now: Moment,
     using generator: inout some RandomNumberGenerator
   ) {
-    emit(.spool(.quarantine(name: "refused-\(record.sequence).json", bytes: record.bytes)))
+    emit(
+      .spool(
+        .quarantine(
+          name: "refused-\(record.boot.map(bootText) ?? "unknown")-\(record.sequence).json", bytes: record.bytes)))
     evidence.quarantinedTotal += 1
     evidence.droppedTotal += 1
     let text =

@@ -33,12 +33,15 @@ struct Evidence: Sendable {
   var skippedQueries: UInt64 = 0
   var skippedFlows: UInt64 = 0
   var lastAcknowledged: UInt64?
+  /// Of records since the last heartbeat.
+  var octetsSinceCheckpoint = 0
 }
 
 /// Evidence before action: what was decided is in the spool's file before the workload learns of it (R2), and without room the gate closes (R5).
 extension SidecarMachine {
   mutating func stage(_ record: SealedRecord, isControl: Bool = false) {
     evidence.records.append(SpoolRecord(sequence: record.sequence, bytes: record.bytes))
+    evidence.octetsSinceCheckpoint += record.bytes.count
     if isControl { evidence.hasControl = true }
   }
 

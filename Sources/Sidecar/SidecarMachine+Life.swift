@@ -17,6 +17,8 @@ struct LifeState: Sendable {
   /// When the next rule with `expiresAt` ends.
   var policyExpiry: Instant?
   var hasAdoptedFlows = false
+  /// The kernel's counters begin with this start.
+  var isTableNew = false
   /// What earlier starts recorded of flows, from the spool's recovery to the first dump.
   var previousFlows: PreviousFlows?
   var reconciliations: UInt64 = 0
@@ -84,10 +86,13 @@ extension SidecarMachine {
       notices.append("\(report.tornBytes) bytes of an interrupted write were cut off the spool")
     }
     for name in report.setAside { notices.append("\(name) of the spool could not be read and was set aside") }
+    let carried = life.isTableNew ? FlowPair() : FormerAccount.read(report.recent)
+    balance.begin(carried: carried)
     record(
       .sidecarStart(
         SidecarStartDraft(
-          previousBootID: report.lastBoot.map(bootText), previousLastSequence: report.lastSequence, notices: notices)),
+          previousBootID: report.lastBoot.map(bootText), previousLastSequence: report.lastSequence, carried: carried,
+          notices: notices)),
       at: now, using: &generator)
     let loaded = version(of: policy)
     change.version = loaded
@@ -132,6 +137,7 @@ extension SidecarMachine {
       }
     }
     guard phase != .starting else { return }
+    checkpointIfFar(at: now)
     flushEvidence(at: now, using: &generator)
     releaseDelivery()
     releaseNotice()
@@ -218,6 +224,7 @@ extension SidecarMachine {
   mutating func recordHeartbeat(
     hasCounts: Bool, at now: Moment, using generator: inout some RandomNumberGenerator
   ) {
+    evidence.octetsSinceCheckpoint = 0
     record(
       .heartbeat(
         HeartbeatDraft(
@@ -226,10 +233,16 @@ extension SidecarMachine {
           spoolBytes: UInt64(spool.storedBytes), droppedTotal: evidence.droppedTotal,
           quarantinedTotal: evidence.quarantinedTotal, liveFlows: tracker.liveCount, recorded: tracker.sums,
           skippedFlows: evidence.skippedFlows, skippedQueries: evidence.skippedQueries,
-          kernelAllowed: hasCounts ? counts.totals[.permittedFlows] ?? 0 : nil,
-          kernelDenied: hasCounts ? counts.totals[.refusedFlows] ?? 0 : nil,
+          pendingDenied: tracker.pendingDenied, lost: balance.lost, carried: balance.carried,
+          kernelAllowed: hasCounts ? uncarried(\.allowed) : nil, kernelDenied: hasCounts ? uncarried(\.denied) : nil,
           kernelDropped: hasCounts ? counts.dropped : nil)),
       at: now, using: &generator)
+  }
+
+  /// What the kernel counted for this start to account for.
+  private func uncarried(_ side: KeyPath<FlowPair, UInt64>) -> UInt64 {
+    let count = counts.flows?[keyPath: side] ?? 0
+    return count - min(balance.carried?[keyPath: side] ?? 0, count)
   }
 
   /// Rules end by kernel timers; this is when the model follows them.

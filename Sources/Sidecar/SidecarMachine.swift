@@ -58,6 +58,7 @@ package struct SidecarMachine: Sendable {
   var tamper = TamperState()
   var files = PolicyFileState()
   var counts = CountState()
+  var balance = FlowBalance()
 
   /// Nil where it was taken: moved out, since copying one counts a dozen references.
   private var effects: [SidecarEffect?] = []
@@ -96,7 +97,8 @@ package struct SidecarMachine: Sendable {
   ) {
     compareClocks(at: now)
     switch event {
-    case .started(let listing, let leases, let grants, let flowMarks, let tampering):
+    case .started(let listing, let leases, let grants, let flowMarks, let tampering, let isTableNew):
+      life.isTableNew = isTableNew
       start(
         listing, leases: leases, grants: grants, flowMarks: flowMarks, tampering: tampering, at: now, using: &generator)
     case .turnEnded: endTurn(at: now, using: &generator)
@@ -121,11 +123,13 @@ package struct SidecarMachine: Sendable {
     case .flowsCut(let events): flowsCut(events, at: now, using: &generator)
     case .conntrack(let event): observe(event, at: now, using: &generator)
     case .flowMissing(let tuple, let identifier): tracker.missing(tuple, identifier: identifier, at: now)
-    case .conntrackOverflowed: emit(beginReconciling(at: now))
+    case .conntrackOverflowed:
+      balance.beginAnew()
+      emit(beginReconciling(at: now))
     case .conntrackFailed(let code):
       emit(.log(LogEntry(.error, "the kernel's flow events cannot be read", [("errno", String(code))])))
     case .flowsDumped(let events): reconcile(events, at: now, using: &generator)
-    case .countsRead(let counts): countsRead(counts, at: now, using: &generator)
+    case .countsRead(let counts, let isCurrent): countsRead(counts, isCurrent: isCurrent, at: now, using: &generator)
     case .countsRemoved: countsRemoved(at: now)
 
     case .cursorRead(let bytes): perform(spool.cursorRead(bytes, at: now), at: now, using: &generator)
@@ -204,8 +208,5 @@ package struct SidecarMachine: Sendable {
   mutating func emit(_ more: [SidecarEffect]) { for effect in more { effects.append(effect) } }
 }
 
-/// `SbxBootId`: the sixteen octets in lower-case hexadecimal.
-func bootText(_ boot: SpoolBoot) -> String {
-  let digits = Array("0123456789abcdef".utf8)
-  return String(decoding: boot.bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-}
+/// `SbxBootId`.
+func bootText(_ boot: SpoolBoot) -> String { boot.text }

@@ -89,6 +89,8 @@ package struct SidecarSettings: Sendable {
   /// Octets of records that a start reads again to learn which flows are on record: 4 MiB, some 2,800 records of 1.5 KB, read in a fraction of a second, at most an eighth of the spool. Where they do not
   /// reach back as far as the kernel's entries, the difference is counted as `SbxUnreconciled`.
   static let flowMemoryBytes = 4 << 20
+  /// Octets of records between two checkpoints, at least: 64 KiB, forty times a checkpoint's own, so that a small spool is not filled by them.
+  static let checkpointOctets = 64 << 10
 }
 
 extension SidecarSettings {

@@ -11,8 +11,9 @@ package struct SpoolDamage: Hashable, Sendable {
   package var from: UInt64?
   package var to: UInt64?
 
-  /// The file in `quarantine/` that holds the bytes; the same at each start.
-  package var quarantineName: String { "\(name)-\(bytes.lowerBound)" }
+  /// The file in `quarantine/` that holds the bytes: the segment's name, the place in it, and the boot if it is known, since another spool may have begun to number its segments
+  /// anew in the same directory. The same at each start.
+  package var quarantineName: String { "\(name)-\(bytes.lowerBound)" + (boot.map { "-\($0.text)" } ?? "") }
 
   /// How many records are missing; nil when that is not known.
   package var missingCount: UInt64? {

@@ -15,8 +15,8 @@ package struct SpoolLimits: Hashable, Sendable {
   /// How long to wait before a failed write, or a failed cursor, is tried again: 250 ms.
   package var retryDelay = TimeSpan.milliseconds(250)
 
-  /// Bytes that may wait for their sync in memory: 8 MiB, some 10,000 records. Beyond it the disk counts as failing.
-  package var unsyncedBytesMax = 8 << 20
+  /// Bytes that may wait for their sync in memory: 32 MiB, some 20,000 records, so that a burst of 10,000 flows passes. Beyond it the disk counts as failing.
+  package var unsyncedBytesMax = 32 << 20
   /// How often a piece of a file is read again when reading fails: 3 times; then its records are given up and reported.
   package var readAttemptsMax = 3
 

@@ -3,7 +3,7 @@
 The process under test has core 0 to itself and everything else (load, upstream, hub) has core 1. Every round measures every contender
 once, in turn, each started anew, so that a noisy minute of the machine touches all of them.
 """
-import argparse, collections, json, os, pathlib, random, re, shutil, statistics, subprocess, sys, tempfile, time, traceback
+import argparse, collections, datetime, json, os, pathlib, random, re, shutil, statistics, subprocess, sys, tempfile, time, traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -14,6 +14,8 @@ from lab import API_TOKEN, HUB_NAME, OWNER_OBJECT, OWNER_TENANT, RESOLVER, WORKL
 TESTED, REST = "0", "1"             # the core of the process under test, and that of everything else
 NEW, PACED, HOT, DENIED = 100_000, 10_000, 1_000, 10_000
 PACE = 5_000                        # queries a second at which latency is measured
+FLOW_BASE, FLOW_PORT, FLOW_RATE = "198.18.0.0", 7001, 20_000     # opened and closed a second
+LIVE = 100_000                      # flows that live at the same time
 STRAIGHT, RELAY = "knot, asked straight", "relay without policy"
 # What takes the sidecar's place gets the workload's queries as the sidecar does. Its own queries pass untracked: their entries would let the
 # workload's queries from the same ports by.
@@ -128,6 +130,10 @@ def under_test(*command):
     return ["taskset", "-c", TESTED, *map(str, command)]
 
 
+def with_rest(*command):
+    return ["taskset", "-c", REST, *map(str, command)]
+
+
 def cpu_seconds(process):
     fields = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -145,7 +151,7 @@ def status(process, field):
 
 
 def compile_tools(folder):
-    for name, libraries in (("latency", []), ("relay", []), ("start", []), ("commit", ["-lmnl", "-lnftnl"])):
+    for name, libraries in (("latency", []), ("relay", []), ("start", []), ("commit", ["-lmnl", "-lnftnl"]), ("flows", ["-lpthread"])):
         run("gcc", "-O2", "-o", folder / name, HERE / f"{name}.c", *libraries)
 
 
@@ -403,6 +409,130 @@ class Bench:
             self.stop(process)
 
 
+    def records_round(self):
+        found = json.loads(run(*under_test(binary("record-benchmark"))).stdout)
+        note("flow records made a second on one core", "Sallyport", found["rate"])
+        note("octets of a flow record", "Sallyport", found["octets"])
+
+    def flows(self, contender, begin, seconds):
+        """Connections opened and closed, and what became of them. An ended flow's entry goes after 1 s: at the default of 120 s the kernel's table would be full."""
+        process = begin()
+        server = self.lab.start(*with_rest(self.tools / "flows", "serve", FLOW_PORT), namespace=self.lab.outside, log="flows.log")
+        try:
+            wait_for("the server of flows listens", lambda: f":{FLOW_PORT}" in self.lab.inside(self.lab.outside, "ss", "-Hltn").stdout)
+            for name in ("time_wait", "close", "last_ack", "fin_wait", "close_wait"):
+                self.in_pod("sysctl", "-qw", f"net.netfilter.nf_conntrack_tcp_timeout_{name}=1")
+            self.in_pod("sysctl", "-qw", "net.ipv4.ip_local_port_range=20000 65000", "net.ipv4.tcp_tw_reuse=1", "net.ipv4.tcp_max_tw_buckets=4096")
+            before = cpu_seconds(process.pid) if process else 0
+            opened, failed, taken = map(float, self.load(self.tools / "flows", "tcp", FLOW_BASE, 256, FLOW_PORT, FLOW_RATE, seconds, 8, timeout=seconds + 60).split())
+            note("connections opened and closed a second", contender, opened / taken)
+            if failed:
+                print(f"  {contender}: {failed:.0f} of {opened + failed:.0f} connections failed\n{self.lab.log()[-2000:] if process else ''}", file=sys.stderr)
+            if process is None:
+                return
+            self.wait_for_flows()
+            note("flows: CPU seconds per 100,000", contender, (cpu_seconds(process.pid) - before) / opened * 1e5)
+            note("flows on record, opened, %", contender, self.on_record("FlowOpen") / opened * 100)
+            note("flows on record, closed, %", contender, self.on_record("FlowClose") / opened * 100)
+            note("flows: highest RSS, MiB", contender, status(process.pid, "VmHWM"))
+        finally:
+            server.kill()
+            server.wait()
+            self.lab.processes.remove(server)
+            self.stop(process)
+
+    def flow_state(self, name):
+        text = self.lab.api("GET", "/metrics", token=None)[1]
+        return int(re.search(rf"^sallyport_{name} (\d+)", text, re.M)[1])
+
+    def wait_for_flows(self):
+        """Until none lives but the one that asks, and the file has every record but that one's."""
+        wait_for("every flow has ended", lambda: self.flow_state("flows_live") <= 1, 60)
+        wait_for("every record is in the file", lambda: self.flow_state("records_unacknowledged") <= 4, 120)
+
+    def on_record(self, kind):
+        pattern = f'"SbxRecordKind":"{kind}".*"NetworkDirection":"Outbound"'
+        found = subprocess.run(["grep", "-c", pattern, self.lab.folder / "audit.ndjson"], capture_output=True, text=True)
+        return int(found.stdout)
+
+    def flows_round(self):
+        policy = {"defaultAction": "deny", "egress": [{"action": "allow", "target": "198.18.0.0/15", "ports": [str(FLOW_PORT)]}]}
+        self.flows("no policy, no record", lambda: None, min(self.options.flow_seconds, 5))
+        self.flows("Sallyport, audit file", lambda: self.start_sallyport(policy=policy), self.options.flow_seconds)
+
+    def timely_round(self):
+        """How late records are: made after the event, and accepted by the hub after that."""
+        process = self.start_sallyport(hub=True, policy={"defaultAction": "deny", "egress": [{"action": "allow", "target": "198.51.100.50", "ports": ["7000"]}]})
+        try:
+            done = json.loads(self.lab.workload(sys.executable, "-c", TIMED, check=True, timeout=120).stdout)
+            at = {("FlowOpen", port): opened for port, opened, _ in done["flows"]} | {("FlowClose", port): closed for port, _, closed in done["flows"]}
+            at |= {("FlowDenied", address): tried for address, tried in done["denied"]}
+
+            def records():
+                found = {}
+                for event in self.lab.accepted():
+                    body = event["body"]
+                    key = body["SbxRecordKind"], body.get("DstIpAddr") if body["SbxRecordKind"] == "FlowDenied" else body.get("SrcPortNumber")
+                    if key in at and stamp(body["TimeGenerated"]) >= at[key]:
+                        found[key] = event
+                return found
+            wait_for("all records are at the hub", lambda: len(records()) == len(at), 30)
+            late, delivered = collections.defaultdict(list), []
+            for key, event in records().items():
+                late[key[0]].append((stamp(event["body"]["TimeGenerated"]) - at[key]) * 1000)
+                delivered.append((stamp(event["enqueued"]) - at[key]) * 1000)
+            for kind, what in (("FlowOpen", "opened"), ("FlowClose", "closed"), ("FlowDenied", "denied")):
+                note("on record after it happened: p50, ms", what, statistics.median(late[kind]))
+                note("on record after it happened: p99, ms", what, statistics.quantiles(late[kind], n=100)[98])
+            note("at the hub after it happened: p50, ms", "all three", statistics.median(delivered))
+            note("at the hub after it happened: p99, ms", "all three", statistics.quantiles(delivered, n=100)[98])
+        finally:
+            self.stop(process)
+
+    def live_round(self):
+        """100,000 flows that live, by UDP from one socket: the kernel keeps each for 30 s."""
+        policy = {"defaultAction": "deny", "egress": [{"action": "allow", "target": "198.18.0.0/15"}]}
+        process = self.start_sallyport(policy=policy)
+        try:
+            idle = memory(process.pid)["Pss"]
+            self.load(self.tools / "flows", "udp", FLOW_BASE, LIVE, FLOW_PORT)
+            wait_for("all flows are told of", lambda: self.flow_state("flows_live") >= LIVE, 25)
+            wait_for("every record is in the file", lambda: self.flow_state("records_unacknowledged") <= 4, 25)
+            note("100,000 live flows: flows", "Sallyport, audit file", self.flow_state("flows_live"))
+            note("100,000 live flows: PSS, MiB", "Sallyport, audit file", memory(process.pid)["Pss"])
+            note("100,000 live flows: PSS of an idle start, MiB", "Sallyport, audit file", idle)
+            note("100,000 live flows: highest RSS, MiB", "Sallyport, audit file", status(process.pid, "VmHWM"))
+        finally:
+            self.stop(process)
+
+
+def stamp(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+TIMED = r"""
+import json, socket, time
+flows, denied = [], []
+for i in range(200):
+    s = socket.socket()
+    opened = time.time()
+    s.connect(("198.51.100.50", 7000))
+    s.send(b"x")
+    s.recv(1)
+    port = s.getsockname()[1]
+    closed = time.time()
+    s.close()
+    flows.append((port, opened, closed))
+    address = f"45.0.0.{i + 1}"
+    denied.append((address, time.time()))
+    try:
+        socket.create_connection((address, 443), 5)
+    except ConnectionRefusedError:
+        pass
+    time.sleep(0.02)
+print(json.dumps({"flows": flows, "denied": denied}))
+"""
+
 TRIES = r"""
 import socket, time
 denied = 0
@@ -481,8 +611,9 @@ def table(baselines):
 def main():
     parser = argparse.ArgumentParser(prog="Tests/Benchmarks/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender has its turn (5)")
-    parser.add_argument("--rows", default="dns,hub,delivery,backlog,memory,start,rules,policy,owner,commit", help="parts to measure, by commas (all)")
+    parser.add_argument("--rows", default="dns,hub,delivery,backlog,memory,start,rules,policy,owner,commit,records,flows,live,timely", help="parts to measure, by commas (all)")
     parser.add_argument("--seconds", type=float, default=2, help="length of the runs with hot and denied names (2)")
+    parser.add_argument("--flow-seconds", type=float, default=30, help="length of the run with 20,000 connections a second (30)")
     parser.add_argument("--quick", action="store_true", help="of the peers only knot and the relay")
     parser.add_argument("--settle", type=float, default=4, help="seconds between the first delivery and the look at the memory (4)")
     options = parser.parse_args()
@@ -505,7 +636,7 @@ def main():
                 for part in ("delivery", "backlog"):
                     if part in rows:
                         getattr(delivery, f"{part}_round")()
-                for part in ("memory", "start", "rules", "policy", "owner", "commit"):
+                for part in ("memory", "start", "rules", "policy", "owner", "commit", "records", "flows", "live", "timely"):
                     if part in rows:
                         getattr(bench, f"{part}_round")()
     except KeyboardInterrupt:

@@ -66,10 +66,7 @@ extension KernelTests {
         let connection = TestSocket.tcp(to: server, 7000)
         #expect(connection.failure == 0)
         #expect(connection.send("hello") == 0)
-        #expect(
-          Self.waiting(&monitor, &events) { events in
-            events.contains { $0.kind == .update && $0.tcpState == .established }
-          })
+        #expect(Self.waiting(&monitor, &events) { events in events.contains { $0.mark == Self.granted } })
         let new = try #require(events.first { $0.kind == .new && $0.mark == Self.granted })
         #expect(new.original.transport == .tcp)
         #expect(new.original.destination.description.hasSuffix(":7000"))
@@ -116,6 +113,49 @@ extension KernelTests {
         // The original destination, though the packets went to a local port.
         #expect(refused.allSatisfy { $0.original.destination.port == 7001 && $0.reply.source.port == 9 })
         #expect(refused.allSatisfy { $0.original.destination.address == IPAddress(server) })
+      }
+    }
+
+    @Test(arguments: ["10.9.0.2", "fd09::2"])
+    func ofAFlowOnlyBeginningAndEndAreToldOf(_ server: String) throws {
+      let world = try World()
+      try world.workload.run {
+        #expect(world.load(try NftablesSocket()) == .committed)
+        var monitor = try ConntrackMonitor.open()
+        var connection: TestSocket? = TestSocket.tcp(to: server, 7000)
+        #expect(connection?.send("hello") == 0)
+        // Both sides close, so that it goes through every state of a TCP flow.
+        do {
+          let accepted = try #require(world.listeners[0].accept())
+          connection = nil
+          #expect(accepted.receive() == .success("hello"))
+        }
+        var events: [ConntrackEvent] = []
+        #expect(Self.waiting(&monitor, &events) { $0.contains { $0.kind == .update } })
+        let flow = events.filter { $0.original.destination.port == 7000 }
+        #expect(flow.map(\.kind) == [.new, .update])
+        #expect(flow.map(\.tcpState) == [.synSent, .timeWait])
+      }
+    }
+
+    /// What the buffer cannot hold is lost, and said; what comes afterwards is read again.
+    @Test func aBurstThatOverflowsTheSocketIsSaidOnceAndTheNextEventsAreRead() throws {
+      let world = try World()
+      try world.workload.run {
+        #expect(world.load(try NftablesSocket()) == .committed)
+        var monitor = try ConntrackMonitor.open(receiveBufferSize: 16 << 10)
+        let burst = (0..<400).map { _ in TestSocket.udp(to: "10.9.0.2", 7000) }
+        burst.forEach { _ = $0.send("x") }
+        var events: [ConntrackEvent] = []
+        var outcomes: [ConntrackMonitor.ReadOutcome] = []
+        repeat { outcomes.append(monitor.read(into: &events)) } while outcomes.last != .drained
+        #expect(outcomes.filter { $0 == .overflowed }.count == 1)
+        #expect(events.count > 0 && events.count < 400)
+        // A dump knows them all.
+        #expect(try ConntrackTable().dump(mark: Self.granted).count == 400)
+        events = []
+        _ = TestSocket.udp(to: "10.9.0.2", 7000).send("x")
+        #expect(Self.waiting(&monitor, &events) { $0.contains { $0.kind == .new } })
       }
     }
 

@@ -8,6 +8,18 @@ import Transport
 let digest: AuditLog.Hash = { SHA256.digest(of: $0) }
 
 @Suite struct ProofTests {
+  @Test func flowsThatAreCountedAsLostAreSummedAndNoFault() throws {
+    var writer = Writer("boot-1")
+    writer.add(.recordsDropped(RecordsDroppedDraft(count: 70, sequences: nil, reason: "EVENTS_LOST", flows: "denied")))
+    writer.add(.recordsDropped(RecordsDroppedDraft(count: 5, sequences: nil, reason: "EVENTS_LOST", flows: "denied")))
+    writer.add(.recordsDropped(RecordsDroppedDraft(count: 2, sequences: nil, reason: "EVENTS_LOST", flows: "allowed")))
+    writer.add(.recordsDropped(RecordsDroppedDraft(count: 9, sequences: nil, reason: "EVENTS_LOST")))
+    let report = try prove(writer.lines)
+    #expect(report.isComplete)
+    #expect(report.boots.map(\.sums.lostDenied) == [75] && report.boots.map(\.sums.lostAllowed) == [2])
+    #expect(report.text(brokenLines: 0).contains("counted as lost: flows, 2 allowed and 75 denied"))
+  }
+
   /// Two starts, the first with numbers 1 to 6, the second stopped.
   private func twoStarts() -> (lines: [[UInt8]], first: Writer, second: Writer) {
     var first = Writer("boot-1")

@@ -66,7 +66,7 @@ extension SimulatedWorld {
 
   static func describe(_ event: SidecarEvent) -> String {
     switch event {
-    case .started(let listing, let leases, let grants, _, let tampering):
+    case .started(let listing, let leases, let grants, _, let tampering, _):
       "> started \(listing.map(\.name)) leases \(leases.count) grants \(grants.count) \(tampering?.text ?? "")"
     case .rulesetChanged(let change): "> ruleset changed: \(change.text)"
     case .interceptorsFound(let chains): "> interceptors \(chains)"
@@ -78,7 +78,7 @@ extension SimulatedWorld {
     case .flowsFound(let events): "> found \(events.count)"
     case .flowsCut(let events): "> cut \(events.count)"
     case .flowsDumped(let events): "> dumped \(events.count)"
-    case .countsRead(let counts): "> counts of \(counts?.dropped.count ?? -1)"
+    case .countsRead(let counts, _): "> counts of \(counts?.dropped.count ?? -1)"
     case .countsRemoved: "> counts removed"
     case .spoolRead(let read, let bytes): "> read \(read.name) \(read.offset) \(bytes?.count ?? -1)"
     case .segmentRead(let name, let bytes): "> segment \(name) \(bytes?.count ?? -1)"
