@@ -44,7 +44,7 @@ class Names(BypassCase):
         """The workload knows the daemon's ports and may try every identifier within the patience of one query, in the resolver's name, over loopback."""
         before, heard = len(self.asked()), self.metric("dns_upstream_unmatched_total")
         outcome = self.assertBlocked({"a forged answer, IPv4": ["forged_answer", 4, "never.open.test", DENIED, 1.5]}, RAW)
-        self.assertEqual(self.asked()[before:][:1], ["never.open.test"])
+        self.assertEqual([name for name in self.asked()[before:] if name != "hub.servicebus.test"][:1], ["never.open.test"])
         self.assertBlocked({"an address out of a forged answer": ["tcp", DENIED, 7000]})
         self.assertEqual(set(outcome.values()), {"ignored some"})
         self.note("a forged answer over IPv4 never reaches the daemon", self.metric("dns_upstream_unmatched_total") == heard)
