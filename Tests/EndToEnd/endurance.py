@@ -77,6 +77,18 @@ class Traffic:
         return word
 
 
+def start(lab, settings):
+    """A start beside a table of many flows takes its time on a busy machine."""
+    sidecar = lab.start_sidecar(POLICY, wait=False, **(settings or {}))
+
+    def enforces():
+        if sidecar.poll() is not None:
+            raise AssertionError(f"sallyport ended with {sidecar.returncode}:\n{lab.log()[-2000:]}")
+        return lab.api("GET", "/healthz", timeout=1)[0] == 200
+    wait_for("sallyport enforces", enforces, 60)
+    return sidecar
+
+
 def kill(lab, process):
     process.kill()
     process.wait()
@@ -97,7 +109,7 @@ def add_up(lab):
 def run(lab, flows, kills, rate, seed, settings=None, say=lambda text: None):
     """Returns what was tried, and the account of it."""
     order = random.Random(seed)
-    sidecar = lab.start_sidecar(POLICY, **(settings or {}))
+    sidecar = start(lab, settings)
     traffic = Traffic(lab, flows, rate, seed)
     at = sorted(order.randrange(flows // 20, flows - flows // 20) for _ in range(kills))
     while True:
@@ -106,7 +118,7 @@ def run(lab, flows, kills, rate, seed, settings=None, say=lambda text: None):
             at.pop(0)
             kill(lab, sidecar)
             time.sleep(order.uniform(0, 1))             # dead for a while: flows go on
-            sidecar = lab.start_sidecar(POLICY, **(settings or {}))
+            sidecar = start(lab, settings)
             say(f"killed and started again after {word['done']:,} flows")
         if "allowed" in word:
             break
