@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <link.h>
 #include <linux/capability.h>
 #include <malloc.h>
 #include <netinet/in.h>
@@ -17,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/fsuid.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
@@ -133,6 +135,30 @@ int clinux_signalfd_read(int descriptor) {
 }
 
 int clinux_ignore_pipe_signal(void) { return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -1 : 0; }
+
+// Memory
+
+int clinux_allocate_by(int mapped) { return mallopt(M_MMAP_THRESHOLD, mapped) && mallopt(M_ARENA_MAX, 1) ? 0 : -1; }
+
+static int leave_pages(struct dl_phdr_info *object, size_t size, void *result) {
+  (void)size;
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+    if (part->p_type != PT_LOAD || part->p_flags & PF_W) continue;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1, start = object->dlpi_addr + part->p_vaddr;
+    uintptr_t first = start & ~page, end = (start + part->p_filesz + page) & ~page;
+    if (madvise((void *)first, end - first, MADV_DONTNEED) != 0) *(int *)result = -1;
+  }
+  return 0;
+}
+
+int clinux_leave_program_pages(void) {
+  int result = 0;
+  dl_iterate_phdr(leave_pages, &result);
+  return result;
+}
+
+void clinux_trim_heap(void) { malloc_trim(0); }
 
 // Files
 
@@ -331,8 +357,6 @@ int clinux_name_thread(const char *name) {
   if (failure != 0) errno = failure;
   return failure == 0 ? 0 : -1;
 }
-
-void clinux_trim_heap(void) { malloc_trim(0); }
 
 char *const *clinux_environment(void) { return environ; }
 

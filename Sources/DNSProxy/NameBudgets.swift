@@ -12,7 +12,7 @@ struct NameBudgets: Sendable {
   static let period = TimeSpan.seconds(86_400)
   /// Rules with an account at a time, the most a policy has by default; some 200 octets each.
   static let accountsMax = 4_096
-  /// Names remembered of all rules together: some 24 octets each, 6 MiB.
+  /// Names remembered of all rules together: four to nine octets each, 2 MiB.
   static let namesMax = 262_144
   /// What of a name's estimate is not charged: the 32 bits of a short ordinary word, as names of machines and buckets have.
   static let freeBits: UInt64 = 32
@@ -27,8 +27,8 @@ struct NameBudgets: Sendable {
 
   private struct Account: Sendable {
     var begunAt: Instant
-    /// Seeded hashes of the names; two names with one hash cost as one.
-    var names: Set<Int> = []
+    /// Two names with one hash cost as one.
+    var names = HashMarks()
     var bits: UInt64 = 0
     /// Of `bits`, what was charged.
     var charged: UInt64 = 0

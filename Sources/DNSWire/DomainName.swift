@@ -111,9 +111,12 @@ package struct DomainName: Sendable {
 }
 
 extension DomainName: Hashable, Comparable {
-  package static func == (left: Self, right: Self) -> Bool {
-    guard left.wire.count == right.wire.count else { return false }
-    let (left, right) = (left.wire.span, right.wire.span)
+  package static func == (left: Self, right: Self) -> Bool { left.isSpelled(by: right.wire.span) }
+
+  /// Whether these octets are the wire form of the same name.
+  package func isSpelled(by right: Span<UInt8>) -> Bool {
+    guard wire.count == right.count else { return false }
+    let left = wire.span
     var at = 0
     while at &+ 8 <= left.count {
       guard eightLowercased(left, at) == eightLowercased(right, at) else { return false }

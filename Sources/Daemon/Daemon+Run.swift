@@ -17,6 +17,7 @@ package enum Daemon {
   ///
   /// - Returns: the exit code of contract §1: 0 after a clean stop, 3 when enforcement cannot be had.
   package static func run(_ configuration: Configuration, _ policy: InitialPolicy, log: Log) -> Int32 {
+    ProcessMemory.economize()
     do throws(StartupFailure) {
       var startup = try Startup(configuration, policy, log)
       startup.logNotices()

@@ -12,6 +12,10 @@ struct EventLoop: ~Copyable {
   private static let reconcileInterval = TimeSpan.seconds(1)
   /// Readings of events in a row before the counters are compared: 32 of 256 datagrams are more than the socket holds.
   private static let readingsMax = 32
+  /// A second with fewer turns than this is quiet: 100, when freed memory may be looked for without anybody waiting.
+  private static let quietTurns = 100
+  /// As many turns since the last time are worth looking for it: 1,000.
+  private static let busyTurns = 1_000
 
   private let poll: EventPoll
   private let signals: SignalDescriptor
@@ -24,6 +28,9 @@ struct EventLoop: ~Copyable {
   private let upstreamPatience: TimeSpan
   private var nextSweep: Instant
   private var lastReconcile: Instant?
+  /// Turns since the last sweep, and since memory was given back; nil until the start's own was.
+  private var turns = 0
+  private var turnsKept: Int?
   /// The event socket failed: it is asked again at the next sweep, since it would stay ready.
   private var monitorRests = false
 
@@ -79,6 +86,7 @@ struct EventLoop: ~Copyable {
       if let due = machine.nextDeadline, due <= now.instant { feed(.deadlineReached, at: now) }
       if nextSweep <= now.instant { sweep(at: now) }
       feed(.turnEnded, at: now)
+      turns += 1
     }
   }
 
@@ -231,8 +239,21 @@ struct EventLoop: ~Copyable {
     if runner.owesFlows { reconcile(at: moment) }
     runner.ownerFiles.sweep(at: now) { feed($0, at: moment) }
     files.watchMissing(at: now)
+    economize()
     runner.names.sweep(at: now)
     runner.api.sweep(at: now)
     runner.upstreams.streams.closeIdle(at: now, after: upstreamPatience) { feed($0, at: moment) }
+  }
+
+  /// In the first quiet second after the start or a busy time.
+  private mutating func economize() {
+    defer { turns = 0 }
+    let kept = turnsKept.map { $0 + turns }
+    turnsKept = kept ?? turnsKept
+    guard turns < Self.quietTurns else { return }
+    if kept == nil { ProcessMemory.leaveProgramPages() }
+    guard kept.map({ $0 >= Self.busyTurns }) ?? true else { return }
+    ProcessMemory.trim()
+    turnsKept = 0
   }
 }

@@ -19,18 +19,18 @@ extension Firewall {
     for one in adopted where FlowMark.isGrant(one.mark) && grants[one.mark] == nil {
       var grant: Grant
       if let attribution = one.attribution {
-        let name = attribution.name.map { index(of: $0) }
-        grant = Grant(attribution, name: name)
+        let name = attribution.name.map { names.number(of: $0) }
+        grant = Grant(attribution.rule, session: attribution.session, name: name)
         grant.ruleEnds = end(of: attribution.rule, at: now)
         grant.heldUntil = one.remaining.map { now.instant + $0 }
         if let name {
-          names[name]?.grants.append(one.mark)
+          names.add(grant: one.mark, to: name)
         } else {
           ruleGrants[attribution.rule.text] = one.mark
         }
       } else {
         let rule = RuleReference(place: .defaultAction, action: .allow, text: "adopted")
-        grant = Grant(GrantAttribution(name: nil, rule: rule, session: 0), name: nil)
+        grant = Grant(rule, session: 0, name: nil)
         grant.isUnknown = true
         grant.heldUntil = one.remaining.map { now.instant + $0 }
         grant.ruleEnds = grant.heldUntil ?? now.instant + Self.unknownGrantLife

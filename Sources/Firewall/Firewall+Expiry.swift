@@ -18,8 +18,8 @@ extension Firewall {
     }
     while let (deadline, timer) = timers.pop(at: now.instant) {
       switch timer {
-      case .address(let address):
-        guard addresses[address]?.scheduled == deadline else { continue }
+      case .address(let place):
+        guard let address = addresses.address(at: Int(place), scheduledFor: deadline) else { continue }
         expire(address, at: now)
       case .grant(let id):
         guard let grant = grants[id] else { continue }
@@ -73,7 +73,7 @@ extension Firewall {
 
   /// A name's hold on an address ended.
   mutating func ended(_ lease: Lease, _ address: IPAddress, at now: Moment) {
-    guard let name = names[lease.name]?.name else { return }
+    guard let name = names[lease.name] else { return }
     endedLeases.remember(address, EndedLease(name: name, endedAt: now))
   }
 }

@@ -14,7 +14,7 @@ extension Firewall {
     policy: RuleSet, at now: Moment
   ) -> LeaseStaging {
     self.now = now.instant
-    let index = index(of: name)
+    let index = names.number(of: name)
     let start = Position(of: staging)
     var waits = Few<IPAddress>()
     var latestChange: UInt64 = 0
@@ -24,20 +24,18 @@ extension Firewall {
       let shown = min(TimeSpan.seconds(Int64(ttl)), times.max)
       let wanted = max(shown, min(times.min, times.max)) + times.grace
       let known = self.addresses.index(forKey: address)
-      let place = known.flatMap { self.addresses.values[$0].leases.firstIndex { $0.name == index } }
-      if let known, let place {
-        let until = self.addresses.values[known].leases[place].until
-        let left = self.addresses.values[known].leases[place].shortest - now.instant
+      if let known, let standing = self.addresses.standing(of: index, at: known) {
+        let left = standing.shortest - now.instant
         // What a rule's end cuts short cannot be made longer by writing it again.
-        if until - now.instant >= max(shown, wanted / 2), left > .zero {
+        if standing.until - now.instant >= max(shown, wanted / 2), left > .zero {
           shortest = min(shortest ?? left, left)
-          latestChange = max(latestChange, self.addresses.values[known].changedIn)
+          latestChange = max(latestChange, standing.changedIn)
           waits.append(address)
-          self.addresses.values[known].leases[place].session = session
+          self.addresses.note(session: session, of: index, at: known)
           continue
         }
       }
-      let old = known.map { self.addresses.values[$0] }
+      let old = known.map { self.addresses.record(at: $0) }
       var isReachable = false
       var isGranted = false
       var lease = Lease(
@@ -53,7 +51,7 @@ extension Firewall {
         guard let grant = grant(verdict.rule, name: index, session: session, at: now) else {
           return withhold(.tooManyGrants, name: index, start)
         }
-        let ruleEnds = grants.index(forKey: grant).flatMap { grants.values[$0].ruleEnds }
+        let ruleEnds = grants.index(forKey: grant).flatMap { grants.ruleEnds(at: $0) }
         lease.parts.append(LeasePart(grant: grant, ports: verdict.ports, ruleEnds: ruleEnds))
       }
       // The policy may have changed since the answer was judged: one address that nobody may reach spoils it, as there.
@@ -61,7 +59,11 @@ extension Firewall {
       guard isGranted else { continue }
       leaseOrder += 1
       var new = old ?? AddressRecord()
-      if let place { new.leases[place] = lease } else { new.leases.append(lease) }
+      if let place = new.leases.firstIndex(where: { $0.name == index }) {
+        new.leases[place] = lease
+      } else {
+        new.leases.append(lease)
+      }
       change(address, old, to: new)
       if let refusal = overflow(lease) { return withhold(refusal, name: index, start) }
       let left = lease.shortest - now.instant
@@ -70,7 +72,7 @@ extension Firewall {
       waits.append(address)
     }
     guard let shortest else {
-      releaseName(index)
+      names.release(index)
       return .alreadyHeld(times.max)
     }
     let waiting = Batch.Answer(id: answer, name: index, addresses: waits)
@@ -89,7 +91,7 @@ extension Firewall {
     undo(to: start.journal)
     staging.addresses.removeLast(staging.addresses.count - start.addresses)
     staging.grants.removeLast(staging.grants.count - start.grants)
-    releaseName(name)
+    names.release(name)
     return .withheld(refusal)
   }
 
@@ -111,10 +113,10 @@ extension Firewall {
     {
       return .tooManyLeases
     }
-    if let name = names[lease.name], name.leases > limits.addressesPerNameMax { return .tooManyAddressesOfName }
+    if names.leases(of: lease.name) > limits.addressesPerNameMax { return .tooManyAddressesOfName }
     for part in lease.parts {
       guard let place = grants.index(forKey: part.grant) else { continue }
-      if leasesUnderRule[grants.values[place].attribution.rule.textKey, default: 0] > limits.leasesPerRuleMax {
+      if leasesUnderRule[grants.rule(at: place).textKey, default: 0] > limits.leasesPerRuleMax {
         return .tooManyLeasesUnderRule
       }
     }

@@ -13,8 +13,7 @@ extension Firewall {
     new.wanted = elements(of: new.leases, enumeratedMax: limits.enumeratedPortsMax)
     new.changedIn = staging.id
     count(old, new)
-    schedule(address, &new)
-    addresses[address] = new
+    place(address, &new)
   }
 
   /// Without a journal: for undoing, and for what time did.
@@ -24,15 +23,16 @@ extension Firewall {
       addresses[address] = nil
       return
     }
-    schedule(address, &new)
-    addresses[address] = new
+    place(address, &new)
   }
 
-  private mutating func schedule(_ address: IPAddress, _ record: inout AddressRecord) {
-    guard let end = record.nextEnd else { return }
-    if let scheduled = record.scheduled, scheduled <= end { return }
+  private mutating func place(_ address: IPAddress, _ record: inout AddressRecord) {
+    guard let end = record.nextEnd, record.scheduled.map({ $0 > end }) ?? true else {
+      addresses.put(record, for: address)
+      return
+    }
     record.scheduled = end
-    timers.set(.address(address), at: end)
+    timers.set(.address(place: UInt32(addresses.put(record, for: address))), at: end)
   }
 
   private mutating func count(_ old: AddressRecord?, _ new: AddressRecord?) {
@@ -59,48 +59,45 @@ extension Firewall {
 
   private mutating func count(_ lease: Lease, by step: Int) {
     leaseCount += step
-    names[lease.name]?.leases += Int32(step)
+    names.countLeases(of: lease.name, by: step)
     for part in lease.parts {
-      // By place: a grant is large, and copying it costs more than all of this.
       guard let place = grants.index(forKey: part.grant) else { continue }
-      grants.values[place].leases += Int32(step)
-      leasesUnderRule[grants.values[place].attribution.rule.textKey, default: 0] += step
-      if grants.values[place].leases == 0 { idle(part.grant) }
+      let left = grants.countLeases(by: step, at: place)
+      leasesUnderRule[grants.rule(at: place).textKey, default: 0] += step
+      if left == 0 { idle(part.grant) }
     }
   }
 
   /// A grant that may have lost its last lease or flow: it stays a while.
   mutating func idle(_ id: UInt32) {
-    guard let place = grants.index(forKey: id), !grants.values[place].isNeeded else { return }
+    guard let place = grants.index(forKey: id), !grants.isNeeded(at: place) else { return }
     let end = now + Grant.linger
-    grants.values[place].lingersUntil = end
+    grants.linger(until: end, at: place)
     timers.set(.grant(id), at: end)
   }
 
   /// Notes a grant for the next transaction.
   mutating func touch(_ id: UInt32) {
-    guard let grant = grants[id] else { return }
-    staging.journal.append(.grant(id, grant))
-    if grant.changedIn != staging.id {
+    guard let place = grants.index(forKey: id) else { return }
+    staging.journal.append(.grant(id, grants.grant(at: place)))
+    if grants.changedIn(at: place) != staging.id {
       staging.grants.append(id)
-      grants[id]?.changedIn = staging.id
+      grants.note(changedIn: staging.id, at: place)
     }
   }
 
   /// The grant of a rule for a name, made when there is none; nil when there is no room.
   mutating func grant(_ rule: RuleReference, name index: Int, session: UInt64, at now: Moment) -> UInt32? {
-    guard let record = names[index] else { return nil }
-    for known in record.grants {
-      guard let place = grants.index(forKey: known), !grants.values[place].isRevoked,
-        grants.values[place].attribution.rule.textKey == rule.textKey
-      else { continue }
+    let known = names.firstGrant(of: index) { known in
+      grants.index(forKey: known).map { !grants.isRevoked(at: $0) && grants.rule(at: $0).textKey == rule.textKey }
+        ?? false
+    }
+    if let known {
       refresh(known, rule, session, at: now)
       return known
     }
-    guard let id = make(GrantAttribution(name: record.name, rule: rule, session: session), name: index, at: now) else {
-      return nil
-    }
-    names[index]?.grants.append(id)
+    guard let id = make(rule, session: session, name: index, at: now) else { return nil }
+    names.add(grant: id, to: index)
     return id
   }
 
@@ -110,12 +107,12 @@ extension Firewall {
       refresh(id, rule, 0, at: now)
       return id
     }
-    let id = make(GrantAttribution(name: nil, rule: rule, session: 0), name: nil, at: now)
+    let id = make(rule, session: 0, name: nil, at: now)
     if let id { ruleGrants[rule.text] = id }
     return id
   }
 
-  private mutating func make(_ attribution: GrantAttribution, name: Int?, at now: Moment) -> UInt32? {
+  private mutating func make(_ rule: RuleReference, session: UInt64, name: Int?, at now: Moment) -> UInt32? {
     // Rules about addresses are bounded by the policy and must not be starved by names.
     guard name == nil || grants.count < limits.grantsMax else { return nil }
     while nextGrant == 0 || nextGrant > FlowMark.grantMax || grants.index(forKey: nextGrant) != nil
@@ -125,8 +122,8 @@ extension Firewall {
     }
     let id = nextGrant
     nextGrant += 1
-    var grant = Grant(attribution, name: name)
-    grant.ruleEnds = end(of: attribution.rule, at: now)
+    var grant = Grant(rule, session: session, name: name)
+    grant.ruleEnds = end(of: rule, at: now)
     grant.changedIn = staging.id
     grants[id] = grant
     staging.journal.append(.made(id))
@@ -136,19 +133,19 @@ extension Firewall {
 
   private mutating func refresh(_ id: UInt32, _ rule: RuleReference, _ session: UInt64, at now: Moment) {
     guard let place = grants.index(forKey: id) else { return }
-    grants.values[place].lingersUntil = nil
-    if session != 0 { grants.values[place].attribution.session = session }
-    let known = grants.values[place].attribution.rule
-    let isLimited = grants.values[place].isLimited
+    grants.linger(until: nil, at: place)
+    if session != 0 { grants.note(session: session, at: place) }
+    let known = grants.rule(at: place)
+    let isLimited = grants.isLimited(at: place)
     if known != rule || isLimited {
       touch(id)
-      grants[id]?.attribution.rule = rule
+      grants[id]?.rule = rule
       if known.expiresAt != rule.expiresAt || isLimited {
         let end = end(of: rule, at: now)
         grants[id]?.ruleEnds = end
         grants[id]?.isLimited = false
       }
-    } else if !grants.values[place].isHeld {
+    } else if !grants.isHeld(at: place) {
       touch(id)
     }
   }
@@ -158,35 +155,20 @@ extension Firewall {
     rule.expiresAt.map { now.instant + .microseconds(min(max($0.microseconds - now.wall.microseconds, 0), 1 << 50)) }
   }
 
-  /// The index of a name, made when there is none.
-  mutating func index(of name: DomainName) -> Int {
-    let hash = HashIndex.hash(name)
-    let known = nameIndices.find(hash) { names.span[$0]?.name == name }
-    if let known { return known }
-    let record = NameRecord(name: name.lowercase)
-    let index = freeNames.popLast() ?? names.count
-    if index < names.count { names[index] = record } else { names.append(record) }
-    nameIndices.insert(index, hash)
-    return index
-  }
-
-  /// Forgets a name that nothing needs any more.
-  mutating func releaseName(_ index: Int) {
-    guard let record = names[index], record.leases == 0, record.grants.isEmpty else { return }
-    nameIndices.remove(index, HashIndex.hash(record.name))
-    names[index] = nil
-    freeNames.append(index)
+  /// Who let the flows of a grant out.
+  func attribution(of grant: Grant) -> GrantAttribution {
+    GrantAttribution(name: grant.name.flatMap { names[$0] }, rule: grant.rule, session: grant.session)
   }
 
   /// Forgets a grant; its attribution is remembered for late events.
   mutating func removeGrant(_ id: UInt32) {
     guard let grant = grants.removeValue(forKey: id) else { return }
-    endedGrants.remember(id, grant.attribution)
+    endedGrants.remember(id, attribution(of: grant))
     if let name = grant.name {
-      if let kept = names[name]?.grants.filter({ $0 != id }) { names[name]?.grants = kept }
-      releaseName(name)
-    } else if ruleGrants[grant.attribution.rule.text] == id {
-      ruleGrants[grant.attribution.rule.text] = nil
+      names.remove(grant: id, from: name)
+      names.release(name)
+    } else if ruleGrants[grant.rule.text] == id {
+      ruleGrants[grant.rule.text] = nil
     }
   }
 }

@@ -158,7 +158,7 @@ extension Firewall {
     var new = old
     new.leases.removeAll()
     for lease in old.leases {
-      guard let name = names[lease.name]?.name else { continue }
+      guard let name = names[lease.name] else { continue }
       var judged = lease
       judged.parts.removeAll()
       var allowed = PortSet.nothing
@@ -190,7 +190,7 @@ extension Firewall {
   }
 
   private func session(of lease: Lease) -> UInt64? {
-    lease.parts.lazy.compactMap { grants[$0.grant]?.attribution.session }.first
+    lease.parts.lazy.compactMap { grants[$0.grant]?.session }.first
   }
 
   mutating func remember(_ part: LeasePart, _ address: IPAddress) { grants[part.grant]?.remember(address, part.ports) }
@@ -205,7 +205,7 @@ extension Firewall {
       if !isStart { revoke(id) }
       return
     }
-    guard let name = grant.attribution.name else {
+    guard let name = grant.name.flatMap({ names[$0] }) else {
       // Adopted, and the policy has no such rule any more.
       if isStart, !grant.isStatic { revoke(id) }
       return

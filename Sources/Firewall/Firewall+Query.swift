@@ -7,7 +7,7 @@ extension Firewall {
   /// Whose flow a mark is: the name and rule of a grant, or the rule of a deny mark. Nil for the reserved words of `FlowMark` and for what is
   /// long gone.
   package func attribution(mark: UInt32) -> GrantAttribution? {
-    if let grant = grants[mark] { return grant.isUnknown ? nil : grant.attribution }
+    if let grant = grants[mark] { return grant.isUnknown ? nil : attribution(of: grant) }
     if let rule = denyRules[mark] { return GrantAttribution(name: nil, rule: rule, session: 0) }
     return endedGrants[mark]
   }
@@ -16,7 +16,7 @@ extension Firewall {
   package func names(leasing address: IPAddress, at now: Instant) -> [DomainName] {
     guard let record = addresses[address] else { return [] }
     return record.leases.filter { lease in lease.parts.contains { now < lease.end(of: $0) } }
-      .compactMap { names[$0.name]?.name }.sorted()
+      .compactMap { names[$0.name] }.sorted()
   }
 
   /// The DNS session that told this address last under this grant; nil when no lease of it stands.
@@ -33,7 +33,7 @@ extension Firewall {
   /// Every grant as it stands, ascending: what `adopt` needs of it after a restart.
   package var attributions: [(mark: UInt32, attribution: GrantAttribution)] {
     grants.keys.sorted().compactMap { id in
-      grants[id].flatMap { $0.isUnknown ? nil : (id, $0.attribution) }
+      grants[id].flatMap { $0.isUnknown ? nil : (id, attribution(of: $0)) }
     }
   }
 

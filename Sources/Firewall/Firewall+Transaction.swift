@@ -49,8 +49,12 @@ extension Firewall {
     if staging.rewrites { staging.addresses = addresses.keys.sorted() }
     for address in staging.addresses {
       guard let place = addresses.index(forKey: address) else { continue }
-      let record = addresses.values[place]
       let isIPv4 = address.isIPv4
+      if !staging.rewrites, let sole = addresses.sendSole(at: place) {
+        if sole.isNew { added.append(sole.element.element(address, at: now), to: sole.element.key.set(isIPv4: isIPv4)) }
+        continue
+      }
+      var record = addresses.record(at: place)
       if staging.rewrites {
         for element in record.wanted where now < element.until {
           added.append(element.element(address, at: now), to: element.key.set(isIPv4: isIPv4))
@@ -71,8 +75,12 @@ extension Firewall {
           added.append(element.element(address, at: now), to: element.key.set(isIPv4: isIPv4))
         }
       }
-      addresses.values[place].held = record.wanted
-      if record.wanted.isEmpty, record.leases.isEmpty { addresses[address] = nil }
+      record.held = record.wanted
+      if record.wanted.isEmpty, record.leases.isEmpty {
+        addresses[address] = nil
+      } else {
+        addresses.replace(at: place, with: record)
+      }
     }
   }
 
@@ -82,25 +90,28 @@ extension Firewall {
     if staging.rewrites { staging.grants = grants.keys.sorted() }
     for id in staging.grants {
       guard let place = grants.index(forKey: id) else { continue }
-      // By place: a grant is large, and a copy of it counts a dozen references.
-      let isWanted = grants.values[place].isWanted(at: now)
-      let isHeld = grants.values[place].isHeld
-      let heldUntil = grants.values[place].heldUntil
-      let ruleEnds = grants.values[place].ruleEnds
+      let grant = grants.grant(at: place)
+      let isWanted = grant.isWanted(at: now)
+      let isHeld = grant.isHeld
+      let heldUntil = grant.heldUntil
+      let ruleEnds = grant.ruleEnds
       let left = ruleEnds.map { max($0 - now, .milliseconds(1)) }
       if staging.rewrites {
-        if isWanted { added.append(grants.values[place].element(id, left), to: .grants) }
+        if isWanted { added.append(element(of: grant, id, left), to: .grants) }
       } else if isWanted, !isHeld {
-        added.append(grants.values[place].element(id, left), to: .grants)
+        added.append(element(of: grant, id, left), to: .grants)
       } else if isWanted, heldUntil != ruleEnds {
-        renewed.append(grants.values[place].element(id, left), to: .grants)
+        renewed.append(element(of: grant, id, left), to: .grants)
       } else if !isWanted, isHeld {
         destroyed.append(SetElement([hostOrderBytes(id)]), to: .grants)
       }
       staging.journal.append(.sent(id, isHeld: isHeld, until: heldUntil))
-      grants.values[place].isHeld = isWanted
-      grants.values[place].heldUntil = isWanted ? ruleEnds : nil
+      grants.note(isHeld: isWanted, until: isWanted ? ruleEnds : nil, at: place)
     }
+  }
+
+  private func element(of grant: Grant, _ id: UInt32, _ left: TimeSpan?) -> SetElement {
+    Grant.element(id, left, comment: grant.isUnknown ? nil : attribution(of: grant).comment)
   }
 
   private mutating func takeRules(_ deleted: inout ElementGroups, _ added: inout ElementGroups) {
@@ -166,15 +177,12 @@ extension Firewall {
       // Its timeouts began only now.
       let lateness = max(now.instant - batch.takenAt, .zero)
       for address in batch.addresses {
-        guard let place = addresses.index(forKey: address), addresses.values[place].lateness < lateness else {
-          continue
-        }
-        addresses.values[place].lateness = lateness
+        if let place = addresses.index(forKey: address) { addresses.raise(lateness: lateness, at: place) }
       }
       for id in batch.grants {
-        guard let place = grants.index(forKey: id), grants.values[place].isDone(in: batch.id, at: now.instant) else {
-          continue
-        }
+        guard let place = grants.index(forKey: id), !grants.isHeld(at: place),
+          grants.grant(at: place).isDone(in: batch.id, at: now.instant)
+        else { continue }
         removeGrant(id)
       }
       return Settlement(
@@ -210,9 +218,7 @@ extension Firewall {
         if let current = grants[id], current.leases == 0, current.flows == 0 { discard(id) }
       case .grant(let id, let old): restore(id, old)
       case .sent(let id, let isHeld, let until):
-        guard let place = grants.index(forKey: id) else { continue }
-        grants.values[place].isHeld = isHeld
-        grants.values[place].heldUntil = until
+        if let place = grants.index(forKey: id) { grants.note(isHeld: isHeld, until: until, at: place) }
       case .gate(let old): gate = old
       case .own(let destination, let old): own[destination] = old
       case .policy(let policy, let rules):
@@ -237,7 +243,7 @@ extension Firewall {
     old.flows = current.flows
     old.leases = current.leases
     grants[id] = old
-    if old.name == nil, !old.isRevoked, !old.isUnknown { ruleGrants[old.attribution.rule.text] = id }
+    if old.name == nil, !old.isRevoked, !old.isUnknown { ruleGrants[old.rule.text] = id }
   }
 
   /// A grant that the kernel never held: no record of it stays.

@@ -41,8 +41,8 @@ package struct Firewall: Sendable {
   /// What the kernel has been sent of them.
   var heldRules: [[SetElement]] = AddressRules().elements
 
-  var addresses = DenseTable<IPAddress, AddressRecord>()
-  var grants = DenseTable<UInt32, Grant>()
+  var addresses = AddressTable()
+  var grants = GrantTable()
   /// Grants of rules about addresses, by the rule's text.
   var ruleGrants: [String: UInt32] = [:]
   var nextGrant: UInt32 = 1
@@ -51,10 +51,7 @@ package struct Firewall: Sendable {
   var denyMarks: [String: UInt32] = [:]
   var denyRules: [UInt32: RuleReference] = [:]
 
-  /// Indices into `names`.
-  var nameIndices = HashIndex()
-  var names: [NameRecord?] = []
-  var freeNames: [Int] = []
+  var names = NameTable()
 
   var leaseCount = 0
   var leasesUnderRule: [RuleReference.Text: Int] = [:]

@@ -46,7 +46,7 @@ package struct FirewallParameters: Hashable, Sendable {
 
 /// The bounds on what learned data may grow to.
 package struct FirewallLimits: Hashable, Sendable {
-  /// Leases in all: pairs of name and address. A lease costs some 400 octets here and 100 in the kernel.
+  /// Leases in all: pairs of name and address. With its name and its grant a lease costs some 180 octets here, 400 more where a rule names several ports or ends, and 100 in the kernel.
   package var leasesMax = 131_072
   /// Leases under one rule: a wildcard cannot take the whole table from the other rules.
   package var leasesPerRuleMax = 98_304

@@ -1,34 +1,29 @@
-import Addressing
 import Timekeeping
 
 /// What a deadline of the firewall is about.
 enum FirewallTimer: Hashable, Sendable {
-  case address(IPAddress)
+  /// The place in `AddressTable`: whose it is now, the table says.
+  case address(place: UInt32)
   case grant(UInt32)
   case policy
 }
 
-/// Timers by deadline, ties in order of setting. Not `DeadlineQueue`: a lease renewed before its end costs nothing here (the owner looks when the
+/// Timers by deadline. Not `DeadlineQueue`: a lease renewed before its end costs nothing here (the owner looks when the
 /// timer comes up, and sets it again), and the queue is not generic on the query path.
 struct FirewallTimers: Sendable {
   private struct Entry: Sendable {
     var deadline: Instant
-    var order: UInt64
     var timer: FirewallTimer
 
-    func precedes(_ other: Entry) -> Bool {
-      deadline == other.deadline ? order < other.order : deadline < other.deadline
-    }
+    func precedes(_ other: Entry) -> Bool { deadline < other.deadline }
   }
 
   private var heap: [Entry] = []
-  private var nextOrder: UInt64 = 0
 
   var next: Instant? { heap.first?.deadline }
 
   mutating func set(_ timer: FirewallTimer, at deadline: Instant) {
-    let entry = Entry(deadline: deadline, order: nextOrder, timer: timer)
-    nextOrder += 1
+    let entry = Entry(deadline: deadline, timer: timer)
     heap.append(entry)
     var at = heap.count - 1
     while at > 0, entry.precedes(heap[(at - 1) / 2]) {

@@ -18,9 +18,9 @@ struct Grant: Sendable {
   /// How long a grant stays after its last lease and flow: the event of a flow that began in its last moment comes late.
   static let linger = TimeSpan.seconds(30)
 
-  // There are a hundred thousand of them: behind each time stands what fits into the room that it leaves.
-
-  var attribution: GrantAttribution
+  var rule: RuleReference
+  /// The DNS session that leased last under it; 0 for a rule about addresses.
+  var session: UInt64
   var former: [FormerAddress] = []
   /// For a rule about addresses: where it let flows out and another rule does so now.
   var formerPlan: [AddressPlanEntry] = []
@@ -43,15 +43,14 @@ struct Grant: Sendable {
   var flows: Int32 = 0
   /// Until when it stays without lease and flow; nil while it has some.
   var lingersUntil: Instant?
-  private let nameIndex: Int32
+  /// Number of the name; nil for a rule about addresses.
+  let name: Int?
 
-  init(_ attribution: GrantAttribution, name: Int?) {
-    self.attribution = attribution
-    nameIndex = name.map { Int32($0) } ?? -1
+  init(_ rule: RuleReference, session: UInt64, name: Int?) {
+    self.rule = rule
+    self.session = session
+    self.name = name
   }
-
-  /// Index of the name; nil for a rule about addresses.
-  var name: Int? { nameIndex < 0 ? nil : Int(nameIndex) }
 
   var isNeeded: Bool { isStatic || leases > 0 || flows > 0 || isUnknown }
 
@@ -67,11 +66,11 @@ struct Grant: Sendable {
   }
 
   /// What the kernel holds of it.
-  func element(_ id: UInt32, _ left: TimeSpan?) -> SetElement {
+  static func element(_ id: UInt32, _ left: TimeSpan?, comment: [UInt8]?) -> SetElement {
     // In host order, as the kernel keeps marks.
     var values = ElementValues()
     values.append(bigEndian: id.bigEndian)
-    return SetElement(values, timeout: left, comment: isUnknown ? nil : attribution.comment)
+    return SetElement(values, timeout: left, comment: comment)
   }
 
   /// False when there is no room.
@@ -99,14 +98,4 @@ struct Grant: Sendable {
     }
     former.append(FormerAddress(address: address, ports: ports))
   }
-}
-
-/// A name that has leases or grants.
-struct NameRecord: Sendable {
-  var name: DomainName
-  /// Each of another rule.
-  var grants = Few<UInt32>()
-  var leases: Int32 = 0
-
-  init(name: DomainName) { self.name = name }
 }

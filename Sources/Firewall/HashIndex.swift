@@ -31,7 +31,8 @@ struct HashIndex: Sendable {
   /// The number must not be there yet.
   mutating func insert(_ number: Int, _ hash: UInt32) {
     count += 1
-    if count * 3 > slots.count * 2 { grow() }
+    // Nearly full, since there are some of a hundred thousand: what is looked through lies side by side.
+    if count * 8 > slots.count * 7 { grow() }
     put(UInt64(hash) << 32 | UInt64(number + 1))
   }
 

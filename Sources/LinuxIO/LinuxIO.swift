@@ -11,6 +11,7 @@
 //   WorkerThread              blocking work in order on a thread of its own, answers through a WakeupDescriptor
 //   Directory, File           files, written whole or not at all, and synced where it is said
 //   ProcessIdentity           uid, capabilities, and giving them up
+//   ProcessMemory             what freed memory and pages of the start give back
 //   SystemTime, SystemRandom  the only clock and the only randomness of the process
 //
 // Constraints: nothing here decides. Nothing retries except EINTR, and that in one file (Errno.swift). Nothing blocks

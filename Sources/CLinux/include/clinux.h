@@ -45,6 +45,14 @@ int clinux_signalfd(const int *signals, int count);
 int clinux_signalfd_read(int descriptor);
 int clinux_ignore_pipe_signal(void);
 
+// Memory
+// mallopt: allocations of at least `mapped` octets get mappings of their own, whatever came before, and all threads share one arena.
+int clinux_allocate_by(int mapped);
+// madvise MADV_DONTNEED over the segments of program and libraries that are never written: their pages leave the process and come
+// back from the page cache when they are touched.
+int clinux_leave_program_pages(void);
+void clinux_trim_heap(void);
+
 // Files
 int clinux_temporary_file(const char *folder);
 // `rows << 16 | columns` of a terminal; 0 or less when it does not say.
@@ -91,7 +99,6 @@ int clinux_get_ids(uint32_t users[3], uint32_t groups[3]);
 int clinux_no_groups(void);
 int clinux_group_count(void);
 int clinux_name_thread(const char *name);
-void clinux_trim_heap(void);
 char *const *clinux_environment(void);
 int64_t clinux_random(void *octets, size_t count);
 
