@@ -136,6 +136,22 @@ int clinux_signalfd_read(int descriptor) {
 
 int clinux_ignore_pipe_signal(void) { return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -1 : 0; }
 
+// Time of the processor
+
+int clinux_take_slices(uint64_t nanoseconds) {
+  // struct sched_attr (linux/sched/types.h, its first version), which glibc has only since 2.41.
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+  } attributes = {.size = 48};
+  if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return -1;
+  attributes.runtime = nanoseconds;
+  return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
 // Memory
 
 int clinux_allocate_by(int mapped) { return mallopt(M_MMAP_THRESHOLD, mapped) && mallopt(M_ARENA_MAX, 1) ? 0 : -1; }

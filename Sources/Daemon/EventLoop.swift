@@ -69,6 +69,8 @@ struct EventLoop: ~Copyable {
 
   /// Until the machine says so; the reason when it could not go on.
   mutating func run(from start: SidecarEvent) throws(Errno) -> EffectRunner.ProcessEnd {
+    // After the workers: they are not asked to be quick.
+    ProcessScheduling.respondQuickly()
     var now = SystemTime.now()
     feed(start, at: now)
     runner.ownerFiles.read { feed($0, at: now) }
@@ -100,6 +102,8 @@ struct EventLoop: ~Copyable {
         // Queries do not wait for the kernel or the disk.
         switch effect {
         case .commit, .spool: hadOutcome = sendUpstream(at: now) || hadOutcome
+        // Nor do answers wait for what the hub is to get.
+        case .readSpool, .deliver: runner.names.flush()
         default: break
         }
         var outcomes: [SidecarEvent] = []

@@ -29,30 +29,39 @@ private struct SuffixLine {
   var end: Int
 }
 
+/// Where each line of the table begins: looked for once, since denied names by the thousand are counted by their domains.
+private let lineStarts: [Int32] = {
+  var starts: [Int32] = [0]
+  for (index, octet) in publicSuffixTable.utf8.enumerated() where octet == 0x0a { starts.append(Int32(index + 1)) }
+  return starts
+}()
+
 /// The line of `parent` that would hold `label`: the last one whose first label is not after it.
 private func suffixLine(
   _ table: borrowing Span<UInt8>, parent: ArraySlice<UInt8>, label: ArraySlice<UInt8>
 ) -> SuffixLine? {
   var low = 0
-  var high = table.count
-  var found: SuffixLine?
+  var high = lineStarts.count
+  var labels: Int?
   while low < high {
-    var start = low + (high - low) / 2
-    while start > low, table[start - 1] != 0x0a { start -= 1 }
-    var colon = start
-    while table[colon] != 0x3a { colon += 1 }
-    var end = colon + 2
-    while end < table.count, table[end] != 0x0a { end += 1 }
-    var first = colon + 2
-    while first < end, table[first] != 0x20 { first += 1 }
+    let middle = low + (high - low) / 2
+    let start = Int(lineStarts[middle])
+    let colon = end(of: start, in: table, 0x3a)
     var order = compare(table, start..<colon, parent)
     if order == 0 {
-      order = compare(table, colon + 2..<first, label)
-      if order <= 0 { found = SuffixLine(labels: colon + 2, end: end) }
+      order = compare(table, colon + 2..<end(of: colon + 2, in: table, 0x20), label)
+      if order <= 0 { labels = colon + 2 }
     }
-    if order <= 0 { low = end + 1 } else { high = start }
+    if order <= 0 { low = middle + 1 } else { high = middle }
   }
-  return found
+  return labels.map { SuffixLine(labels: $0, end: end(of: $0, in: table, 0x0a)) }
+}
+
+/// Where a part of a line ends: before this octet or the end of the line.
+private func end(of start: Int, in table: borrowing Span<UInt8>, _ octet: UInt8) -> Int {
+  var end = start
+  while end < table.count, table[end] != octet, table[end] != 0x0a { end += 1 }
+  return end
 }
 
 /// Negative when the part of the table sorts before `other`, 0 when it is equal.

@@ -12,6 +12,7 @@
 //   Directory, File           files, written whole or not at all, and synced where it is said
 //   ProcessIdentity           uid, capabilities, and giving them up
 //   ProcessMemory             what freed memory and pages of the start give back
+//   ProcessScheduling         short turns of the processor, and so early ones
 //   SystemTime, SystemRandom  the only clock and the only randomness of the process
 //
 // Constraints: nothing here decides. Nothing retries except EINTR, and that in one file (Errno.swift). Nothing blocks

@@ -45,6 +45,10 @@ int clinux_signalfd(const int *signals, int count);
 int clinux_signalfd_read(int descriptor);
 int clinux_ignore_pipe_signal(void);
 
+// Time of the processor
+// sched_setattr of the calling thread: a turn of this length; policy and niceness stay.
+int clinux_take_slices(uint64_t nanoseconds);
+
 // Memory
 // mallopt: allocations of at least `mapped` octets get mappings of their own, whatever came before, and all threads share one arena.
 int clinux_allocate_by(int mapped);
