@@ -18,8 +18,8 @@ import Transport
 /// What must be before the first event, in this order: signals, the kernel's sockets and features, the state directory, then the privileges go, then everything else that is opened.
 /// Sockets that carry the daemon's own traffic are made after the change of uid: the kernel knows a socket by the uid that made it.
 struct Startup {
-  /// What goes to the audit file at once, at most: 1 MiB.
-  private static let fileBodyMax = 1 << 20
+  /// What goes to the audit file at once, at most: 512 KiB. Up to four times this is in memory, and answers wait while it is put together.
+  private static let fileBodyMax = 512 << 10
 
   /// How long the end waits for a slow disk: 2 s, which the usual grace of 30 s allows after the 5 s of the delivery.
   private static let lastWritesPatience = TimeSpan.seconds(2)
