@@ -255,8 +255,8 @@ struct EventLoop: ~Copyable {
     let kept = turnsKept.map { $0 + turns }
     turnsKept = kept ?? turnsKept
     guard turns < Self.quietTurns else { return }
-    if kept == nil { ProcessMemory.leaveProgramPages() }
     guard kept.map({ $0 >= Self.busyTurns }) ?? true else { return }
+    ProcessMemory.leaveProgramPages()
     ProcessMemory.trim()
     turnsKept = 0
   }

@@ -9,8 +9,8 @@ package enum ProcessMemory {
   /// Before threads are made, of which none allocates so much that it needs an arena of its own. Best effort. The corresponding C function is `mallopt`.
   package static func economize() { _ = clinux_allocate_by(mappedOctets) }
 
-  /// Lets go of the program's own pages, of which the start has touched most (relocations, symbols, the reading of settings) and what follows
-  /// touches few: they come back from the page cache one by one. Best effort. The corresponding C functions are `dl_iterate_phdr`, `madvise`.
+  /// Lets go of the program's own pages, of which the start or a busy time has touched most (relocations, symbols, the reading of settings) and a
+  /// quiet one touches few: they come back from the page cache when they are needed. Best effort. The corresponding C functions are `dl_iterate_phdr`, `madvise`.
   package static func leaveProgramPages() { _ = clinux_leave_program_pages() }
 
   /// Gives the kernel back what is free, also between what is in use: after a busy time, and after something large was read, which leaves holes as
