@@ -177,6 +177,7 @@ import Timekeeping
         grant.leases = Int32(turn % 5)
         grant.isStatic = turn % 7 == 0
         grant.isRevoked = turn % 11 == 0
+        grant.isLimited = turn % 13 == 0
         if turn % 9 == 0 { grant.remember(.v4(IPv4Address(bits: UInt32(turn))), .everything) }
         if turn % 10 == 0 { grant.ruleEnds = Instant(nanoseconds: Int64(turn)) }
         table[id] = grant
@@ -204,6 +205,7 @@ import Timekeeping
       former = grant.former
       marks = [
         grant.isStatic, grant.isRevoked, grant.isUnknown, grant.isHeld, grant.formerOverflowed, grant.name == nil,
+        grant.isLimited,
       ]
       numbers = [
         Int64(grant.name ?? 0), Int64(grant.session), Int64(grant.changedIn), Int64(grant.leases), Int64(grant.flows),
