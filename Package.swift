@@ -113,6 +113,10 @@ let package = Package(
       name: "record-benchmark",
       dependencies: ["Addressing", "FlowAudit", "LinuxIO", "OwnerIdentity", "Timekeeping", "Transport"],
       path: "Tests/Benchmarks/Records", swiftSettings: settings),
+    .executableTarget(
+      name: "lease-benchmark",
+      dependencies: ["Addressing", "DNSWire", "EgressPolicy", "Firewall", "LinuxIO", "Netfilter", "Timekeeping"],
+      path: "Tests/Benchmarks/Leases", swiftSettings: settings),
 
     // Tests, in the same order.
     tests("AddressingTests", ["Addressing"]),
