@@ -2,7 +2,7 @@
 import json, pathlib, select, subprocess, sys, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "deploy" / "lab"))
-from lab import API_TOKEN, HUB_BEARER, OWNER_OBJECT, OWNER_TENANT, RESOLVER, ROOT, WORKLOAD_UID, Lab, binary, inside, run, wait_for, whole_lines  # noqa: F401
+from lab import API_TOKEN, HUB_BEARER, OWNER_OBJECT, OWNER_TENANT, RESOLVER, ROOT, SLOWNESS, WORKLOAD_UID, Lab, binary, inside, run, wait_for, whole_lines  # noqa: F401
 from records import prove  # noqa: F401
 from judge import faults
 
@@ -102,7 +102,7 @@ class Flow:
 
     def end(self, timeout=10):
         """Waits for the flow's own end: {"error": the error's name or None, "bytes": received, "last": when, "ended": when}."""
-        output, error = self.process.communicate(timeout=timeout)
+        output, error = self.process.communicate(timeout=timeout * SLOWNESS)
         if not output:
             raise AssertionError(f"the flow said nothing: {error}")
         return json.loads(output)

@@ -18,6 +18,8 @@ HUB_BEARER = "lab-bearer"
 HUB_ADDRESS = "203.0.113.10"
 HUB_NAME = "hub.servicebus.test"
 RESOLVER = "10.53.0.53"
+# How many times longer than on a common machine everything may take: more where the machine is emulated.
+SLOWNESS = float(os.environ.get("SALLYPORT_LAB_SLOWNESS", "1"))
 
 ZONE = """$ORIGIN test.
 $TTL 60
@@ -43,7 +45,7 @@ api.example AAAA 2001:db8::70
 def run(*command, check=True, timeout=30, **options):
     """Runs a command to its end and returns it, with text output."""
     options.setdefault("capture_output", True)
-    return subprocess.run([str(part) for part in command], check=check, text=True, timeout=timeout, **options)
+    return subprocess.run([str(part) for part in command], check=check, text=True, timeout=timeout * SLOWNESS, **options)
 
 
 def binary(name, configuration=None):
@@ -58,13 +60,13 @@ def binary(name, configuration=None):
 
 def wait_for(what, condition, timeout=10.0):
     """Polls `condition` until it is true and returns its value; a TimeoutError says what never came."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * SLOWNESS
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise TimeoutError(f"after {timeout:g} s still not so: {what}")
+            raise TimeoutError(f"after {timeout * SLOWNESS:g} s still not so: {what}")
         time.sleep(0.02)
 
 
