@@ -29,6 +29,8 @@ package struct Configuration: Sendable {
   package var dnsListen: [Endpoint] = []
   /// `SALLYPORT_DNS_UPSTREAM`, else the nameservers of `/etc/resolv.conf`; never empty.
   package var dnsUpstreams: [UpstreamResolver] = []
+  /// They are those of `ResolverFile`, and follow it.
+  package var usesResolverFile = false
   /// `SALLYPORT_DNS_UPSTREAM_TIMEOUT`, 2 s, for each try.
   package var dnsUpstreamTimeout = TimeSpan.seconds(2)
   /// `SALLYPORT_DNS_CACHE`, on.

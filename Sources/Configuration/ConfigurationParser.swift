@@ -140,6 +140,7 @@ extension Configuration {
       ])
     let isGiven = SettingTable.byName["SALLYPORT_DNS_UPSTREAM"].flatMap { reader.find($0) } != nil
     var system: [Endpoint] = []
+    usesResolverFile = !isGiven
     if !isGiven {
       switch reader.readFile(ResolverFile.path) {
       case .success(let bytes): system = ResolverFile.parse(bytes).nameservers.map { Endpoint($0, 53) }

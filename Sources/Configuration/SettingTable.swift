@@ -24,7 +24,7 @@ package enum SettingTable {
     Setting("SALLYPORT_DNS_LISTEN", .list, "127.0.0.1:15353,[::1]:15353", "where redirected DNS lands, UDP and TCP"),
     Setting(
       "SALLYPORT_DNS_UPSTREAM", .list, "nameservers of /etc/resolv.conf",
-      "IP or IP:PORT by commas, in order; tls://IP[:PORT]#NAME for DNS over TLS, NAME as the certificate has it",
+      "IP or IP:PORT by commas, in order; tls://IP[:PORT]#NAME for DNS over TLS, NAME as the certificate has it; /etc/resolv.conf is followed when it changes",
       openSandbox: "OPENSANDBOX_EGRESS_DNS_UPSTREAM"),
     Setting(
       "SALLYPORT_DNS_UPSTREAM_TIMEOUT", .duration, "2s", "for each try",

@@ -61,7 +61,7 @@ extension DNSProxy {
   }
 
   /// One more try at the preferred upstream, beside those that may still be answered.
-  private mutating func sendAgain(
+  mutating func sendAgain(
     _ transaction: Transaction, _ query: [UInt8], at now: Moment, _ generator: inout some RandomNumberGenerator
   ) {
     var transaction = transaction
@@ -242,7 +242,7 @@ extension DNSProxy {
     return false
   }
 
-  private mutating func giveUp(_ transaction: Transaction, _ policy: RuleSet, _ gate: DNSGate, at now: Moment) {
+  mutating func giveUp(_ transaction: Transaction, _ policy: RuleSet, _ gate: DNSGate, at now: Moment) {
     let asking = transaction.asking
     if !asking.isDaemon {
       cache.noteFailure(asking.name, asking.type, asking.cacheVariant, at: now.instant)

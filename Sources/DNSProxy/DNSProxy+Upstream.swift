@@ -28,7 +28,7 @@ extension DNSProxy {
       fallBack(transaction, match.attempt, at: now, &generator)
       return
     }
-    if word(bytes, 2) & 0x0200 != 0, !isTCP {
+    if !isTCP, word(bytes, 2) & 0x0200 != 0 || bytes.count >= DNSProxySettings.datagramMax {
       counters.truncatedUpstream += 1
       var again = transaction
       inFlight[match.attempt.key] = nil

@@ -29,6 +29,8 @@ package struct DNSProxySettings: Sendable {
   package static let answerAddressesMax = 512
   /// The UDP payload we offer upstream and to clients, octets (DNS flag day 2020: fits every path without fragments).
   package static let payloadSizeOffered: UInt16 = 1_232
+  /// A reply over UDP that fills this many octets may have been cut by whoever read it: it is as good as truncated, and the upstream is asked by TCP.
+  package static let datagramMax = 4_096
   /// The largest UDP reply we send, octets, whatever the client offers.
   package static let replySizeMax = 4_096
   /// The UDP reply every client takes, octets (RFC 1035 §4.2.1).

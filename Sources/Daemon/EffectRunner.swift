@@ -117,6 +117,7 @@ final class EffectRunner {
       if !upstreams.send(query, at: now.instant) {
         body(.upstreamFailed(query.upstream, socket: query.socket, isTCP: query.isTCP))
       }
+    case .forgetResolvers(let kept): upstreams.forget(besides: kept)
     case .reply(let reply): names.send(reply, at: now.instant)
 
     case .spool(let effect): if let event = storage.perform(effect) { body(event) }

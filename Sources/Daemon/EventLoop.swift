@@ -23,6 +23,8 @@ struct EventLoop: ~Copyable {
   private var rules: RulesetMonitor
   private let runner: EffectRunner
   private let files: PolicyFiles
+  /// Nil: a setting names the resolvers.
+  private let resolvers: ResolverWatch?
   private var machine: SidecarMachine
   private var random = SystemRandom()
   private let upstreamPatience: TimeSpan
@@ -37,7 +39,7 @@ struct EventLoop: ~Copyable {
   init(
     _ machine: SidecarMachine, _ runner: EffectRunner, _ poll: EventPoll, _ signals: SignalDescriptor,
     _ monitor: consuming ConntrackMonitor, _ rules: consuming RulesetMonitor, _ files: PolicyFiles,
-    upstreamPatience: TimeSpan
+    _ resolvers: ResolverWatch?, upstreamPatience: TimeSpan
   ) throws(Errno) {
     self.machine = machine
     self.runner = runner
@@ -46,6 +48,7 @@ struct EventLoop: ~Copyable {
     self.monitor = monitor
     self.rules = rules
     self.files = files
+    self.resolvers = resolvers
     self.upstreamPatience = upstreamPatience
     nextSweep = SystemTime.instant() + Self.sweepInterval
     try poll.register(signals.number, token: Token.signals.rawValue, interest: .read)
@@ -58,6 +61,9 @@ struct EventLoop: ~Copyable {
     try poll.register(runner.ownerFiles.number, token: Token.ownerFiles.rawValue, interest: .read)
     if let webhook = runner.webhook {
       try poll.register(webhook.wakeup.number, token: Token.notices.rawValue, interest: .read)
+    }
+    if let resolvers {
+      try poll.register(resolvers.number, token: Token.resolverFile.rawValue, interest: .read)
     }
     if let sink = runner.secondSink {
       try poll.register(sink.wakeup.number, token: Token.secondSink.rawValue, interest: .read)
@@ -74,6 +80,7 @@ struct EventLoop: ~Copyable {
     var now = SystemTime.now()
     feed(start, at: now)
     runner.ownerFiles.read { feed($0, at: now) }
+    resolvers?.read { feed($0, at: now) }
     while true {
       drain(at: now)
       runner.names.flush()
@@ -176,6 +183,7 @@ struct EventLoop: ~Copyable {
     case .upstreamDatagrams(let number): runner.upstreams.receive(number) { feed($0, at: now) }
     case .tokenExchange: runner.takeTokens { feed($0, at: now) }
     case .ownerFiles: runner.ownerFiles.read { feed($0, at: now) }
+    case .resolverFile: resolvers?.read { feed($0, at: now) }
     }
   }
 
@@ -242,6 +250,7 @@ struct EventLoop: ~Copyable {
     }
     if runner.owesFlows { reconcile(at: moment) }
     runner.ownerFiles.sweep(at: now) { feed($0, at: moment) }
+    resolvers?.sweep(at: now) { feed($0, at: moment) }
     files.watchMissing(at: now)
     economize()
     runner.names.sweep(at: now)

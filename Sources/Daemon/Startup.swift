@@ -158,9 +158,10 @@ struct Startup {
     let checksum: SpoolChecksum? = ProcessorChecksum.isThere ? ProcessorChecksum.crc32c : nil
     do throws(Errno) {
       let files = try PolicyFiles(configuration, policy, log)
+      let resolvers = configuration.usesResolverFile ? try ResolverWatch(log, at: SystemTime.instant()) : nil
       var loop = try EventLoop(
         SidecarMachine(settings, hash: SHA256.kept(), policyHash: Self.policyHash, checksum: checksum), runner, poll,
-        signals, monitor, rules, files,
+        signals, monitor, rules, files, resolvers,
         upstreamPatience: configuration.dnsUpstreamTimeout * 2)
       // A policy of a million names is read and compiled by now.
       ProcessMemory.trim()

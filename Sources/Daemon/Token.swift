@@ -24,6 +24,7 @@ enum Token: Hashable {
   /// The files that the owner's proof needs.
   case ownerFiles
   case tokenExchange
+  case resolverFile
 
   private var kind: (UInt64, UInt64) {
     switch self {
@@ -45,6 +46,7 @@ enum Token: Hashable {
     case .secondSink: (16, 0)
     case .notices: (17, 0)
     case .tokenExchange: (18, 0)
+    case .resolverFile: (19, 0)
     }
   }
 
@@ -72,6 +74,7 @@ enum Token: Hashable {
     case 16: self = .secondSink
     case 17: self = .notices
     case 18: self = .tokenExchange
+    case 19: self = .resolverFile
     default: return nil
     }
   }

@@ -112,6 +112,17 @@ final class UpstreamSockets {
     return refused == 0
   }
 
+  /// Nothing more goes to other upstreams than these, and nothing of theirs is heard.
+  func forget(besides kept: [Endpoint]) {
+    for port in ports.values where !kept.contains(port.slot.upstream) {
+      current[port.slot] = nil
+      former[port.slot] = nil
+      close(port)
+    }
+    waiting.removeAll { !kept.contains($0.slot.upstream) }
+    streams.forget(besides: kept)
+  }
+
   private func close(_ port: Port) {
     try? poll.remove(port.socket.number)
     ports[port.token] = nil
@@ -122,7 +133,8 @@ final class UpstreamSockets {
     guard let port = ports[token] else { return }
     do throws(Errno) {
       let count = try port.socket.receive(into: inbound)
-      for index in 0..<count where !inbound[index].isTruncated {
+      // One that was cut fills its slot, which says so to the proxy.
+      for index in 0..<count {
         body(.upstreamAnswered(inbound[index].bytes, from: port.slot.upstream, socket: port.slot.number, isTCP: false))
       }
     } catch {

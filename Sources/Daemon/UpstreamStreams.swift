@@ -207,6 +207,11 @@ final class UpstreamStreams {
     }
   }
 
+  /// Ends the connections to other upstreams than these.
+  func forget(besides kept: [Endpoint]) {
+    for (number, stream) in streams where !kept.contains(stream.upstream) { close(number) }
+  }
+
   @discardableResult
   private func close(_ number: UInt64) -> Stream? {
     guard let stream = streams.removeValue(forKey: number) else { return nil }

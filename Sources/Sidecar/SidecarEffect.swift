@@ -29,6 +29,8 @@ package enum SidecarEffect: Sendable {
 
   // DNS.
   case sendUpstream(UpstreamQuery)
+  /// Close what leads to other upstreams than these.
+  case forgetResolvers(besides: [Endpoint])
   case reply(DNSReply)
 
   // The disk.

@@ -28,6 +28,8 @@ package enum SidecarEvent: Sendable {
   /// Refused, reset, unreachable.
   case upstreamFailed(Endpoint, socket: UInt32, isTCP: Bool)
   case clientClosed(UInt64)
+  /// The watched resolver file changed; none: it names none, or is gone.
+  case resolversRead([Upstream], file: String)
 
   // The kernel.
   case kernelCommitted(UInt64, CommitOutcome)

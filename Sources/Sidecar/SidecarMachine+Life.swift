@@ -50,10 +50,7 @@ extension SidecarMachine {
       firewall.start(policy: policy, gateOpen: gate.closedBy == nil, at: now)
       firewall.restore(wholly: true, at: now)
     }
-    for upstream in settings.dns.upstreams
-    where !firewall.permitOwn(upstream.endpoint, upstream.transports, for: nil, at: now) {
-      emit(.log(LogEntry(.error, "too many upstream resolvers", [("upstream", upstream.endpoint.description)])))
-    }
+    for upstream in settings.dns.upstreams { _ = permit(upstream, for: nil, at: now) }
     schedulePolicyExpiry(at: now)
     endTurn(at: now, using: &generator)
   }
@@ -138,6 +135,7 @@ extension SidecarMachine {
     }
     guard phase != .starting else { return }
     checkpointIfFar(at: now)
+    releaseResolvers(at: now, using: &generator)
     flushEvidence(at: now, using: &generator)
     releaseDelivery()
     releaseNotice()
@@ -161,6 +159,7 @@ extension SidecarMachine {
       failWaitingDelivery(refusal.reason, at: now, using: &generator)
       failWaitingNotice(refusal.reason, at: now)
       failWaitingExchange(refusal.reason, at: now, using: &generator)
+      failWaitingResolvers()
       emit(.log(LogEntry(.error, "the kernel refused a transaction", [("reason", refusal.reason)])))
     }
     endTurn(at: now, using: &generator)

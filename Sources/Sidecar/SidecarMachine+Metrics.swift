@@ -23,6 +23,11 @@ extension SidecarMachine {
     text.counter(
       "dns_upstream_failovers_total", "Queries answered by another upstream than the silent one asked first.",
       names.failovers)
+    text.counter(
+      "dns_resolvers_changed_total", "Times that the resolver file led to other upstreams.", resolvers.changed)
+    text.counter(
+      "dns_resolvers_refused_total", "Times that a changed resolver file named none, or none that may be reached.",
+      resolvers.refused)
     text.counter("dns_upstream_unmatched_total", "Replies that belong to no query under way.", names.unmatched)
     text.counter("dns_answers_invalid_total", "Answers whose records do not belong together.", names.invalidAnswers)
     text.counter("dns_answers_withheld_total", "Answers withheld for an address.", names.withheld)

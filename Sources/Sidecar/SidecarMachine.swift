@@ -59,6 +59,7 @@ package struct SidecarMachine: Sendable {
   var files = PolicyFileState()
   var counts = CountState()
   var balance = FlowBalance()
+  var resolvers = ResolverState()
 
   /// Nil where it was taken: moved out, since copying one counts a dozen references.
   private var effects: [SidecarEffect?] = []
@@ -115,6 +116,7 @@ package struct SidecarMachine: Sendable {
       proxy.upstreamFailed(
         upstream, socket: socket, isTCP: isTCP, policy: policy, gate: gate.forNames, at: now, using: &generator)
     case .clientClosed: break
+    case .resolversRead(let upstreams, let file): resolversRead(upstreams, file: file, at: now)
 
     case .kernelCommitted(let id, let outcome): committed(id, outcome, at: now, using: &generator)
     case .rulesetChanged(let change): rulesetChanged(change, at: now)

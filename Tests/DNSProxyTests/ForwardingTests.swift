@@ -197,6 +197,7 @@ import Timekeeping
     for _ in 0..<DNSProxySettings.pendingQueriesMax { _ = try stage.ask("www.acme.test").onlyUpstream() }
     let (reply, facts) = try stage.ask("www.acme.test").onlyReply()
     #expect(reply.responseCode == .serverFailure && facts?.reason == "OVERLOAD")
+    #expect(stage.proxy.counters.limits == ["PENDING_QUERIES_MAX": 1])
     stage.proxy.resolveForDaemon(.root, token: 1, at: stage.now, using: &stage.generator)
     #expect(stage.drain().count == 2, "the daemon is not turned away")
   }
@@ -215,6 +216,7 @@ import Timekeeping
     let actions = stage.drain()
     _ = try Array(actions.prefix(1)).onlyUpstream()
     #expect(try Array(actions.dropFirst()).onlyReply().facts?.reason == "OVERLOAD")
+    #expect(stage.proxy.counters.limits == ["IDENTIFIERS": 1])
   }
 
   @Test func daemonLookUpIsNotSubjectToThePolicy() throws {

@@ -129,7 +129,11 @@ struct Stage {
     _ query: UpstreamQuery, code: Int = 0, flags: Int = 0x8180, _ answers: [Record] = [], authority: [Record] = [],
     additional: [Record] = []
   ) -> [DNSAction] {
-    respond(query, Stage.reply(to: query, code: code, flags: flags, answers, authority, additional))
+    let bytes = Stage.reply(to: query, code: code, flags: flags, answers, authority, additional)
+    guard !query.isTCP, bytes.count >= DNSProxySettings.datagramMax else { return respond(query, bytes) }
+    // More than a datagram is asked for again by TCP.
+    guard case .sendUpstream(let again)? = respond(query, bytes).first else { return [] }
+    return respond(again, Stage.reply(to: again, code: code, flags: flags, answers, authority, additional))
   }
 
   static func reply(

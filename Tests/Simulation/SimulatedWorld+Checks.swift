@@ -73,6 +73,7 @@ extension SimulatedWorld {
     case .queryReceived(let query): "> query \(query.client) \(NaiveDNS.question(query.bytes)?.name ?? "?")"
     case .upstreamAnswered(let bytes, let from, let socket, let isTCP):
       "> upstream \(from) \(socket) \(isTCP) \(fingerprint(bytes))"
+    case .resolversRead(let upstreams, _): "> resolvers \(upstreams.map(\.endpoint))"
     case .conntrack(let event):
       "> conntrack \(event.kind) \(event.original.destination) \(event.original.source.port) mark \(event.mark) \(event.tcpState.map { "\($0)" } ?? "")"
     case .flowsFound(let events): "> found \(events.count)"
@@ -139,6 +140,7 @@ extension SimulatedWorld {
     case .fetchToken: "< token"
     case .exchangeToken(let id, let endpoint): "< exchange token \(id) \(endpoint)"
     case .forgetToken: "< forget token"
+    case .forgetResolvers(let kept): "< forget resolvers besides \(kept)"
     case .checkSignature(let id, _): "< checkSignature \(id)"
     case .respond(let connection, let response): "< respond \(connection) \(response.status)"
     case .log(let entry): "< log \(entry.level) \(entry.message) \(entry.fields.map { "\($0.name)=\($0.value)" })"

@@ -51,6 +51,7 @@ extension SimulatedWorld {
       return [hub.generator.chance(plan.hubUnauthorized) ? .tokenUnavailable(reason: "no route") : .tokenReady]
     case .exchangeToken(let id, let endpoint): exchange(id, at: endpoint)
     case .forgetToken: tokenEnds = nil
+    case .forgetResolvers: break
     // No webhook is told in this world.
     case .notify(let id, _, _): return [.noticeSent(id, .answered(200))]
     // No token is brought in this world.
