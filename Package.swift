@@ -20,6 +20,16 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
+/// libFuzzer brings a `main` of its own: built only by `Tests/Fuzz/run`.
+let fuzzing: [Target] =
+  Context.environment["SALLYPORT_FUZZ"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "Fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Main",
+      swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])])
+  ]
+
 let package = Package(
   name: "Sallyport",
   products: [
@@ -118,6 +128,21 @@ let package = Package(
       dependencies: ["Addressing", "DNSWire", "EgressPolicy", "Firewall", "LinuxIO", "Netfilter", "Timekeeping"],
       path: "Tests/Benchmarks/Leases", swiftSettings: settings),
 
+    // What parsers and deciders make of a file, for comparison with other implementations. Never shipped.
+    .executableTarget(
+      name: "differential",
+      dependencies: ["Addressing", "DNSWire", "EgressPolicy", "JSONText", "LinuxIO", "Timekeeping"],
+      path: "Tests/Differential", exclude: ["differential.py", "test_dns.py", "test_json.py", "test_addresses.py"],
+      swiftSettings: settings),
+
+    // What is fed to every parser of foreign octets, by the fuzzer (`Tests/Fuzz/run`) and by the tests. Never shipped.
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "Addressing", "Configuration", "DNSProxy", "DNSWire", "EgressPolicy", "FlowAudit", "HTTPWire", "JSONText",
+        "Netfilter", "OwnerIdentity", "PodInjection", "RecordProof", "Spool", "Timekeeping", "YAMLText",
+      ], path: "Tests/Fuzz/Targets", swiftSettings: settings),
+
     // Tests, in the same order.
     tests("AddressingTests", ["Addressing"]),
     tests("TimekeepingTests", ["Timekeeping"]),
@@ -127,7 +152,9 @@ let package = Package(
     tests("DNSWireTests", ["DNSWire", "Addressing"]),
     tests("EgressPolicyTests", ["EgressPolicy", "Addressing", "DNSWire", "JSONText", "Timekeeping"]),
     tests("OwnerIdentityTests", ["OwnerIdentity", "Timekeeping", "JSONText"]),
-    tests("DNSProxyTests", ["DNSProxy", "Addressing", "DNSWire", "EgressPolicy", "Timekeeping"]),
+    .testTarget(
+      name: "DNSProxyTests", dependencies: ["DNSProxy", "Addressing", "DNSWire", "EgressPolicy", "Timekeeping"],
+      exclude: ["Scripts"], swiftSettings: settings),
     tests("FirewallTests", ["Firewall", "Addressing", "DNSWire", "EgressPolicy", "Timekeeping"]),
     tests("FlowAuditTests", ["FlowAudit", "Addressing", "JSONText", "OwnerIdentity", "Timekeeping"]),
     tests("RecordProofTests", ["RecordProof", "FlowAudit", "JSONText", "OwnerIdentity", "Timekeeping", "Transport"]),
@@ -153,5 +180,6 @@ let package = Package(
         "Netfilter", "CLinux", "LinuxIO", "Addressing", "DNSWire", "EgressPolicy", "Firewall", "FlowAudit",
         "Timekeeping",
       ]),
-  ]
+    tests("FuzzTests", ["FuzzTargets"]),
+  ] + fuzzing
 )

@@ -62,7 +62,7 @@ extension NftablesSocket {
   }
 }
 
-private func ruleCount(_ message: NetlinkMessage, in bytes: borrowing Span<UInt8>) -> RuleCount? {
+func ruleCount(_ message: NetlinkMessage, in bytes: borrowing Span<UInt8>) -> RuleCount? {
   var reader = message.attributes(in: bytes)
   while let attribute = reader.nextAttribute(in: bytes) {
     guard attribute.type == TablesAttribute.ruleExpressions else { continue }

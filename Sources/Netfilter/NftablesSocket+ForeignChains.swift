@@ -97,7 +97,7 @@ package struct ForeignChain: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// The destination address (octets 16 to 19 of an IPv4 header) that a rule demands before anything else it matches; nil when there is none.
-private func firstComparison(_ message: NetlinkMessage, in bytes: borrowing Span<UInt8>) -> [UInt8]? {
+func firstComparison(_ message: NetlinkMessage, in bytes: borrowing Span<UInt8>) -> [UInt8]? {
   var reader = message.attributes(in: bytes)
   while let attribute = reader.nextAttribute(in: bytes) {
     guard attribute.type == TablesAttribute.ruleExpressions else { continue }
@@ -118,7 +118,7 @@ private func firstComparison(_ message: NetlinkMessage, in bytes: borrowing Span
 }
 
 /// The chain that a rule jumps or goes to.
-private func jump(_ message: NetlinkMessage, in bytes: borrowing Span<UInt8>) -> String? {
+func jump(_ message: NetlinkMessage, in bytes: borrowing Span<UInt8>) -> String? {
   var reader = message.attributes(in: bytes)
   while let attribute = reader.nextAttribute(in: bytes) {
     guard attribute.type == TablesAttribute.ruleExpressions else { continue }

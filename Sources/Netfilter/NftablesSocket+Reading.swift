@@ -65,7 +65,7 @@ extension NftablesSocket {
 
   /// Lists a set until a listing is whole. The kernel goes on with a dump by counting from the start, and does not say when its hash
   /// table was resized between two parts: then elements come twice, and as many are missing.
-  private func rawElements(of set: SetName) throws(NetlinkError) -> [RawElement] {
+  func rawElements(of set: SetName) throws(NetlinkError) -> [RawElement] {
     for _ in 0..<NetlinkRequester.dumpAttemptsMax {
       let elements = try listing(of: set)
       var seen: Set<[UInt8]> = []
@@ -96,7 +96,7 @@ extension NftablesSocket {
   }
 }
 
-private func rawElement(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) -> NftablesSocket.RawElement {
+func rawElement(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) -> NftablesSocket.RawElement {
   var element = NftablesSocket.RawElement()
   var reader = AttributeReader(range, in: bytes)
   while let attribute = reader.nextAttribute(in: bytes) {

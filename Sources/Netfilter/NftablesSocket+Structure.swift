@@ -43,7 +43,7 @@ extension NftablesSocket {
 }
 
 /// The expressions of a rule without what counters have counted.
-private func expressions(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) -> [UInt8] {
+func expressions(_ range: Range<Int>, in bytes: borrowing Span<UInt8>) -> [UInt8] {
   var octets: [UInt8] = []
   var list = AttributeReader(range, in: bytes)
   while let expression = list.nextAttribute(in: bytes) {

@@ -68,65 +68,13 @@ package struct RulesetMonitor: ~Copyable {
     var offset = 0
     while let message = NetlinkMessage.read(at: &offset, in: datagram.span, end: length) {
       if message.type == MessageType.newGeneration {
-        open.process = process(message)
+        open.process = foreignProcess(message, in: datagram.span)
         if open.isEmpty { findings.othersChanged = true } else { findings.add(open) }
         open = ForeignChange()
-      } else if let step = step(message) {
+      } else if let step = foreignStep(message, table: table, in: datagram.span) {
         open.add(step)
       }
     }
-  }
-
-  /// Nil: about another table.
-  private func step(_ message: NetlinkMessage) -> ForeignChange.Step? {
-    let bytes = datagram.span
-    guard message.type >> 8 == MessageType.subsystemTables, !message.payload.isEmpty,
-      bytes[message.payload.lowerBound] == ProtocolFamily.inet
-    else { return nil }
-    var texts: [UInt16: String] = [:]
-    var reader = message.attributes(in: bytes)
-    while let attribute = reader.nextAttribute(in: bytes) {
-      // NFTA_*_TABLE is 1 everywhere; names follow at 2 or 3.
-      if attribute.type <= TablesAttribute.chainName, texts[attribute.type] == nil {
-        texts[attribute.type] = bytes.text(attribute.value)
-      }
-    }
-    guard texts[TablesAttribute.table] == table else { return nil }
-    let second = texts[TablesAttribute.ruleChain] ?? ""
-    switch message.type {
-    case MessageType.newTable, MessageType.deleteTable:
-      return .init(.table, isDeletion: message.type == MessageType.deleteTable)
-    case MessageType.newChain, MessageType.deleteChain:
-      let name = texts[TablesAttribute.chainName] ?? ""
-      return .init(.chain(name), isDeletion: message.type == MessageType.deleteChain)
-    case MessageType.newRule, MessageType.deleteRule:
-      return .init(.rule(second), isDeletion: message.type == MessageType.deleteRule)
-    case MessageType.newSet, MessageType.deleteSet:
-      return .init(.set(second), isDeletion: message.type == MessageType.deleteSet)
-    case MessageType.newElements, MessageType.deleteElements:
-      return .init(.elements(second), isDeletion: message.type == MessageType.deleteElements)
-    case MessageType.newObject, MessageType.deleteObject:
-      return .init(.other("object \(second)"), isDeletion: message.type == MessageType.deleteObject)
-    case MessageType.newFlowTable, MessageType.deleteFlowTable:
-      return .init(.other("flow table \(second)"), isDeletion: message.type == MessageType.deleteFlowTable)
-    default: return .init(.unknown, isDeletion: false)
-    }
-  }
-
-  private func process(_ message: NetlinkMessage) -> String? {
-    let bytes = datagram.span
-    var name: String?
-    var number: UInt32?
-    var reader = message.attributes(in: bytes)
-    while let attribute = reader.nextAttribute(in: bytes) {
-      switch attribute.type {
-      case TablesAttribute.generationProcess: number = bytes.bigEndian32(at: attribute.value.lowerBound)
-      case TablesAttribute.generationProcessName: name = bytes.text(attribute.value)
-      default: break
-      }
-    }
-    guard let number else { return name }
-    return "\(name ?? "an unnamed one") (process \(number))"
   }
 }
 
@@ -134,4 +82,57 @@ extension RulesetMonitor.Findings {
   fileprivate mutating func add(_ other: ForeignChange) {
     if change == nil { change = other } else { change?.merge(other) }
   }
+}
+
+/// What a message says was changed; nil: nothing of this table.
+func foreignStep(
+  _ message: NetlinkMessage, table: String, in bytes: borrowing Span<UInt8>
+) -> ForeignChange.Step? {
+  guard message.type >> 8 == MessageType.subsystemTables, !message.payload.isEmpty,
+    bytes[message.payload.lowerBound] == ProtocolFamily.inet
+  else { return nil }
+  var texts: [UInt16: String] = [:]
+  var reader = message.attributes(in: bytes)
+  while let attribute = reader.nextAttribute(in: bytes) {
+    // NFTA_*_TABLE is 1 everywhere; names follow at 2 or 3.
+    if attribute.type <= TablesAttribute.chainName, texts[attribute.type] == nil {
+      texts[attribute.type] = bytes.text(attribute.value)
+    }
+  }
+  guard texts[TablesAttribute.table] == table else { return nil }
+  let second = texts[TablesAttribute.ruleChain] ?? ""
+  switch message.type {
+  case MessageType.newTable, MessageType.deleteTable:
+    return .init(.table, isDeletion: message.type == MessageType.deleteTable)
+  case MessageType.newChain, MessageType.deleteChain:
+    let name = texts[TablesAttribute.chainName] ?? ""
+    return .init(.chain(name), isDeletion: message.type == MessageType.deleteChain)
+  case MessageType.newRule, MessageType.deleteRule:
+    return .init(.rule(second), isDeletion: message.type == MessageType.deleteRule)
+  case MessageType.newSet, MessageType.deleteSet:
+    return .init(.set(second), isDeletion: message.type == MessageType.deleteSet)
+  case MessageType.newElements, MessageType.deleteElements:
+    return .init(.elements(second), isDeletion: message.type == MessageType.deleteElements)
+  case MessageType.newObject, MessageType.deleteObject:
+    return .init(.other("object \(second)"), isDeletion: message.type == MessageType.deleteObject)
+  case MessageType.newFlowTable, MessageType.deleteFlowTable:
+    return .init(.other("flow table \(second)"), isDeletion: message.type == MessageType.deleteFlowTable)
+  default: return .init(.unknown, isDeletion: false)
+  }
+}
+
+/// Who made the changes before a message of a new generation.
+func foreignProcess(_ message: NetlinkMessage, in bytes: borrowing Span<UInt8>) -> String? {
+  var name: String?
+  var number: UInt32?
+  var reader = message.attributes(in: bytes)
+  while let attribute = reader.nextAttribute(in: bytes) {
+    switch attribute.type {
+    case TablesAttribute.generationProcess: number = bytes.bigEndian32(at: attribute.value.lowerBound)
+    case TablesAttribute.generationProcessName: name = bytes.text(attribute.value)
+    default: break
+    }
+  }
+  guard let number else { return name }
+  return "\(name ?? "an unnamed one") (process \(number))"
 }

@@ -44,7 +44,7 @@ class ResolverFile(ScriptedCase):
             self.assertEqual(answer(), "198.51.100.2")
         self.assertEqual(len(first.seen), asked, "the former resolver is asked no more")
         self.assertEqual(self.metric("dns_resolvers_changed_total"), 1)
-        for text in ("search acme.test\n", "nameserver nobody\n"):
+        for text in ("search acme.test\n", "options ndots:3\n"):
             refused = self.metric("dns_resolvers_refused_total")
             self.write(text)
             wait_for("the bad file is said", lambda: self.metric("dns_resolvers_refused_total") > refused, 30)
