@@ -71,7 +71,8 @@ import Timekeeping
       default: throw Missing()
       }
     }
-    #expect(refused == 100_000 - 65_536)
+    // Names are told apart by 32 bits of a seeded hash: one or two of so many pass for one that was asked before; ten would be one in ten million runs.
+    #expect((100_000 - 65_536 - 10...100_000 - 65_536).contains(refused))
     try stage.resolve("x.other.test")
   }
 
