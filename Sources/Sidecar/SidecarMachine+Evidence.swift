@@ -162,6 +162,9 @@ extension SidecarMachine {
       // A denial tells nothing that could be used; with its reason it helps, and the loss of its record is counted.
       case .reply where isObserving: emit(effect)
       case .reply(let reply): emit(.reply(reply.facts?.addresses.isEmpty == false ? reply.asServerFailure() : reply))
+      // Answers of the API keep their order: an earlier change may still wait for its record.
+      case .respond:
+        if let ticket = evidence.held.last?.ticket { evidence.held.append((ticket, [effect])) } else { emit(effect) }
       default: emit(effect)
       }
     }

@@ -296,7 +296,11 @@ extension SimulatedWorld {
     if write.offset == 0 { holedFiles.remove(write.name) }
     if outcome == .ok { counts.records += records.count }
     // Behind a hole nothing counts as stored.
-    if outcome != .ok { holedFiles.insert(write.name) }
+    if outcome != .ok {
+      holedFiles.insert(write.name)
+      // Nor what was on its way then: the machine writes it again.
+      for case .write(let other) in disk.tasks { holedFiles.insert(other.name) }
+    }
     fail(book.wrote(records, in: write.name, isWhole: !holedFiles.contains(write.name), at: now))
   }
 }
