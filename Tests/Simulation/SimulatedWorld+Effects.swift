@@ -292,6 +292,7 @@ extension SimulatedWorld {
     var bytes = write.bytes
     if outcome != .ok { bytes = Array(bytes.prefix(SimulatedDisk.part(of: write, partial))) }
     let records = recordsWritten(bytes, isNewFile: write.offset == 0)
+    let wasOvertaken = overtakenWrites.remove(write.ticket) != nil
     // A name comes again when its file was deleted.
     if write.offset == 0 { holedFiles.remove(write.name) }
     if outcome == .ok { counts.records += records.count }
@@ -299,8 +300,9 @@ extension SimulatedWorld {
     if outcome != .ok {
       holedFiles.insert(write.name)
       // Nor what was on its way then: the machine writes it again.
-      for case .write(let other) in disk.tasks { holedFiles.insert(other.name) }
+      for case .write(let other) in disk.tasks { overtakenWrites.insert(other.ticket) }
     }
-    fail(book.wrote(records, in: write.name, isWhole: !holedFiles.contains(write.name), at: now))
+    let isWhole = !wasOvertaken && !holedFiles.contains(write.name)
+    fail(book.wrote(records, in: write.name, isWhole: isWhole, at: now))
   }
 }

@@ -109,6 +109,7 @@ extension SimulatedWorld {
     tokenEnds = nil
     asked = [:]
     readings = []
+    overtakenWrites = []
     // Any of the changes under way may be what the next start finds.
     model.policies += changes.map(\.policy)
     changes = []

@@ -94,6 +94,8 @@ package final class SimulatedWorld {
   var diskBusyUntil = Instant(nanoseconds: 0)
   /// Files in which a write has failed.
   var holedFiles: Set<String> = []
+  /// Writes that were on their way when an earlier one failed.
+  var overtakenWrites: Set<SpoolTicket> = []
   var effectsInStep = 0
   var isFed = false
 
