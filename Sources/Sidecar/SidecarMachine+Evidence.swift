@@ -156,14 +156,14 @@ extension SidecarMachine {
   }
 
   /// What waited for evidence that cannot be kept leaves as a failure: no address, and no word that a change is on record.
-  private mutating func refuse(_ replies: [SidecarEffect]) {
+  private mutating func refuse(_ replies: [SidecarEffect], isLast: Bool = false) {
     for effect in replies {
       switch effect {
       // A denial tells nothing that could be used; with its reason it helps, and the loss of its record is counted.
       case .reply where isObserving: emit(effect)
       case .reply(let reply): emit(.reply(reply.facts?.addresses.isEmpty == false ? reply.asServerFailure() : reply))
       // Answers of the API keep their order: an earlier change may still wait for its record.
-      case .respond:
+      case .respond where isLast:
         if let ticket = evidence.held.last?.ticket { evidence.held.append((ticket, [effect])) } else { emit(effect) }
       default: emit(effect)
       }
@@ -193,7 +193,7 @@ extension SidecarMachine {
       evidence.reports.removeAll { $0.sequence >= first }
     }
     // An operator has taken it upon themselves, on the record, that answers leave without theirs.
-    if gate.overriddenUntil == nil { refuse(evidence.replies) } else { emit(evidence.replies) }
+    if gate.overriddenUntil == nil { refuse(evidence.replies, isLast: true) } else { emit(evidence.replies) }
     let unsaid = evidence.stagedDrops
     forgetStaged()
     reportLoss(at: now, using: &generator)
