@@ -113,10 +113,10 @@ class FaultCase(LabCase):
         self.assertEqual(missing, set(), self.lab.log()[-2000:])
         self.assertComplete()
 
-    def settle(self, timeout=60):
+    def settle(self, timeout=60, pause=0):
         """Every record that there is now is at the hub, or was given up. Looking makes records of its own: they do not count."""
         audit = self.lab.api("GET", "/audit")[1]
-        wait_for("everything that was recorded is acknowledged", lambda: (self.lab.api("GET", "/audit")[1]["acknowledgedSequence"] or 0) >= audit["sequence"], timeout)
+        wait_for("everything that was recorded is acknowledged", lambda: time.sleep(pause) or (self.lab.api("GET", "/audit")[1]["acknowledgedSequence"] or 0) >= audit["sequence"], timeout)
 
     def assertOpen(self, timeout=30):
         wait_for("new flows pass", lambda: self.lab.connect("198.51.100.98", 7000)["result"] == "connected", timeout)

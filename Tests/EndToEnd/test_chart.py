@@ -1,5 +1,5 @@
 """The chart, rendered by Helm itself: against Kubernetes' own schemas, against what is kept in the repository, against the injector."""
-import json, pathlib, subprocess, tempfile, unittest
+import json, pathlib, subprocess, tempfile, unittest, uuid
 
 import manifests
 from stage import binary
@@ -95,6 +95,8 @@ class Injector(unittest.TestCase):
             values = json.loads(next(variable["expression"] for variable in policy["spec"]["variables"] if variable["name"] == "values"))
             # What stands in files is there in a pod only.
             env = {key: value for key, value in values.items() if not key.endswith("_FILE")}
+            # Azure's workload identity webhook adds these.
+            env |= {"AZURE_CLIENT_ID": str(uuid.uuid4()), "AZURE_TENANT_ID": str(uuid.uuid4()), "AZURE_FEDERATED_TOKEN_FILE": "/var/run/secrets/azure/tokens/azure-identity-token"}
             with self.subTest(name):
                 self.assertIn("SALLYPORT_RUN_AS", env)
                 result = subprocess.run([binary("sallyport"), "run", "--print-configuration"], env=env, capture_output=True, text=True, timeout=30)

@@ -1,5 +1,5 @@
 """F1 to F5: the daemon is killed, the power is cut, bits flip, the cursor is lost."""
-import collections, json, os, shutil, unittest
+import json, os, shutil, unittest
 
 from faults import FaultCase, records, segments
 from stage import deny_all_but, wait_for
@@ -34,36 +34,6 @@ class Crash(FaultCase):
         accepted = set(self.lab.record_bytes())
         for name, record in before.items():
             self.assertIn(record.payload, accepted, f"{name} arrived as other octets than it was stored")
-
-    def test_F2_killed_after_the_answer_and_before_the_cursor(self):
-        with self.subTest("the answer never came"):
-            self.restart_hub("--fault", "hang-after-store:1")
-            names = self.ask("f2", 5)
-            wait_for("the hub has them", lambda: names <= {r["DnsQuery"] for r in self.lab.records("DnsDenied")})
-            self.kill()
-            self.start_sidecar()
-            wait_for("they were sent again", lambda: self.copies(names) >= 2)
-        with self.subTest("the answer came, the cursor did not reach the disk"):
-            self.settle()
-            cursor = self.state / "spool" / "cursor"
-            earlier = cursor.read_bytes()
-            more = self.ask("f2-more", 5)
-            self.settle()
-            self.assertEqual(self.copies(more), 1)
-            self.kill()
-            cursor.write_bytes(earlier)
-            self.start_sidecar()
-            wait_for("they were sent again", lambda: self.copies(more) >= 2, 20)
-        self.assertDelivered(names | more)
-        copies = collections.defaultdict(set)
-        for line in self.lab.record_bytes():
-            copies[json.loads(line)["EventOriginalUid"]].add(line)
-        self.assertEqual({uid: c for uid, c in copies.items() if len(c) > 1}, {}, "duplicates differ")
-
-    def copies(self, names):
-        """How often the one of them that was taken least often was taken."""
-        counts = collections.Counter(r["body"].get("DnsQuery") for r in self.lab.accepted())
-        return min(counts[name] for name in names)
 
     def test_F3_the_power_is_cut_within_the_last_record(self):
         self.stop_hub()

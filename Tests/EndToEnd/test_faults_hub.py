@@ -36,7 +36,8 @@ class Answers(FaultCase):
         dropped = self.arrived("RecordsDropped", 30, EventOriginalResultDetails="REJECTED_400")
         self.assertDelivered(names - {"poisoned-0.elsewhere.test"})
         self.assertEqual([(r["SbxDroppedFromSeq"], r["SbxDroppedToSeq"], r["SbxDroppedCount"]) for r in dropped], [(victim.sequence, victim.sequence, 1)])
-        kept = self.state / "spool" / "quarantine" / f"refused-{victim.sequence}.json"
+        boot = json.loads(victim.payload)["SbxBootId"]
+        kept = self.state / "spool" / "quarantine" / f"refused-{boot}-{victim.sequence}.json"
         self.assertEqual(kept.read_bytes(), victim.payload)
         asked = self.requests()[before:]
         events = sum(r["events"] for r in asked if r["outcome"] == "201")

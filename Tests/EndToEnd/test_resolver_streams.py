@@ -73,7 +73,7 @@ class Streams(ScriptedCase):
             return [q.reply([record(q.name, "A", "198.51.100.47")])] if quick.is_set() else []
         self.resolver(script)
         order = self.lab.python(PIPELINE, RESOLVER, "slow.acme.test", "quick.acme.test", "denied.evil.test")
-        self.assertEqual(order, {"order": [2, 1, 0]}, "the denied one, the quick one, the slow one (RFC 7766 §7)")
+        self.assertEqual((sorted(order["order"]), order["order"][-1]), ([0, 1, 2], 0), "the denied and the quick one, then the slow one (RFC 7766 §7)")
 
     def test_pipelined_queries_upstream_may_be_answered_in_any_order(self):
         waiting, lock = [], threading.Lock()
