@@ -134,12 +134,12 @@ class Death(LabCase):
         self.assertRefused("198.51.100.29", 443, "udp")
         for _ in range(2):         # the second start finds it all on record and adds nothing
             self.start_sidecar()
-            self.arrived("FlowOpen", 5, SrcPortNumber=flow.port, DstIpAddr="198.51.100.10")
-            self.arrived("FlowClose", 5, SrcPortNumber=flow.port, DstIpAddr="198.51.100.10")
-            closed = self.arrived("FlowClose", 5, SrcPortNumber=ended.port)
+            self.arrived("FlowOpen", 20, SrcPortNumber=flow.port, DstIpAddr="198.51.100.10")
+            self.arrived("FlowClose", 20, SrcPortNumber=flow.port, DstIpAddr="198.51.100.10")
+            closed = self.arrived("FlowClose", 20, SrcPortNumber=ended.port)
             self.assertEqual(closed[0]["NetworkSessionId"], former["NetworkSessionId"])
             self.assertIn(closed[0]["EventResultDetails"], ("Terminated", "Reset"))
-            self.arrived("FlowDenied", 5, DstIpAddr="198.51.100.29")
+            self.arrived("FlowDenied", 20, DstIpAddr="198.51.100.29")
             time.sleep(1)
             kinds = [r["SbxRecordKind"] for r in self.lab.records() if r.get("SrcPortNumber") in (flow.port, ended.port) and r["SbxRecordKind"].startswith("Flow")]
             self.assertEqual(sorted(kinds), ["FlowClose", "FlowClose", "FlowOpen", "FlowOpen"])
