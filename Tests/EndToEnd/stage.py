@@ -85,7 +85,7 @@ class LabCase(unittest.TestCase):
 
 
 class Flow:
-    """A flow of the workload that lasts: `push` only receives, `echo` sends and receives in turn, `idle` does nothing after the first word."""
+    """A flow of the workload that lasts: `push` only receives, `send` only sends, `echo` sends and receives in turn, `idle` does nothing after the first word."""
 
     def __init__(self, lab, host, manner="echo", protocol="tcp", port=7000, seconds=60):
         self.process = lab.workload_popen(sys.executable, "-c", FLOW, host, port, protocol, manner, seconds,
@@ -133,9 +133,11 @@ try:
         if manner == "idle":
             time.sleep(0.05)
             continue
-        if manner == "echo":
+        if manner in ("echo", "send"):
             time.sleep(0.02)
             s.send(b"ping")
+        if manner == "send":
+            continue
         data = s.recv(65536)
         if not data:
             raise ConnectionAbortedError()
@@ -149,3 +151,43 @@ except OSError as error:
 result["ended"] = time.time()
 print(json.dumps(result))
 """
+
+# Connects so many times a second until it is told to stop; a reset at the end, so that no port waits.
+PROBE = r"""
+import json, signal, socket, struct, sys, time
+address, port, rate = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+stop = []
+signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+result = {"connected": 0, "refused": 0, "other": 0}
+print("ready", flush=True)
+begun = time.monotonic()
+number = 0
+while not stop:
+    s = socket.socket()
+    s.settimeout(1)
+    try:
+        s.connect((address, port))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        result["connected"] += 1
+    except ConnectionRefusedError:
+        result["refused"] += 1
+    except OSError:
+        result["other"] += 1
+    s.close()
+    number += 1
+    time.sleep(max(0, begun + number / rate - time.monotonic()))
+print(json.dumps(result))
+"""
+
+
+class Probe:
+    """A workload that tries an address a thousand times a second."""
+
+    def __init__(self, lab, address, port=7000, rate=1000):
+        self.process = lab.workload_popen(sys.executable, "-c", PROBE, address, port, rate, stdout=subprocess.PIPE, text=True)
+        self.process.stdout.readline()
+
+    def stop(self):
+        """How many tries were `connected`, `refused` and ended in some `other` way."""
+        self.process.terminate()
+        return json.loads(self.process.communicate(timeout=30)[0])

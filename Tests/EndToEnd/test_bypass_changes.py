@@ -17,7 +17,7 @@ class Changes(BypassCase):
         bad, count = map(int, process.communicate()[0].split())
         self.note("connections during changes", bad == 0 and count > 100, (bad, count))
 
-    def test_a_name_revoked_while_its_answer_is_on_its_way(self):
+    def test_G7_a_name_revoked_while_its_answer_is_on_its_way(self):
         self.change("PATCH", [allow("*.late.test")])
         process = self.lab.workload_popen(sys.executable, self.program, "play", "30000", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         process.stdin.write(json.dumps([["look_up", "slow-a-198-51-100-37.late.test", workload.RESOLVER, 53, "udp", None, (), 1, 10]]) + "\n")
@@ -29,7 +29,7 @@ class Changes(BypassCase):
         self.note("revoked while its answer was on its way", outcome == "code:3", outcome)
         self.assertBlocked({"the address of that answer": ["tcp", "198.51.100.37", 7000]})
 
-    def test_revoked_flows_end_however_they_are_kept_alive(self):
+    def test_T10_G6_C12_revoked_flows_end_however_they_are_kept_alive(self):
         self.change("PATCH", [allow("*.gone.test")])
         name = "a-198-51-100-38.gone.test"
         self.may.add(("198.51.100.38", None))
@@ -46,7 +46,7 @@ class Changes(BypassCase):
         port = flows["UDP"].port
         self.assertBlocked({"the same port after the cut": ["udp", "198.51.100.38", 7000, (), ["0.0.0.0", port]]})
 
-    def test_the_outside_speaks_first_to_a_revoked_flow(self):
+    def test_C2_the_outside_speaks_first_to_a_revoked_flow(self):
         """The peer goes on sending to where the flow was: none of it makes an entry that the workload's packets could answer."""
         self.change("PATCH", [allow("*.gone.test")])
         self.resolve("a-198-51-100-39.gone.test")
@@ -81,7 +81,7 @@ class Changes(BypassCase):
         self.assertBlocked({"an address that both its names lost": ["tcp", "198.51.100.36", 7000]})
         self.change("PUT", self.policy)
 
-    def test_stopped_the_daemon_leaves_everything_denied(self):
+    def test_C4_stopped_the_daemon_leaves_everything_denied(self):
         end = (time.time() + 2.5)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(end)) + f".{int(end % 1 * 1000):03d}Z"
         self.change("PATCH", [allow("*.soon.test", expiresAt=stamp), allow("198.51.100.97", expiresAt=stamp)])
@@ -111,7 +111,7 @@ class Changes(BypassCase):
             "DNS elsewhere": ["look_up", "escape-dead.denied.test", "8.8.8.8"], "the hub": ["tcp", HUB, 443], "the resolver's other port": ["tcp", workload.RESOLVER, 7000],
             "API": ["tcp", "127.0.0.1", API], "ping": ["ping", DENIED]}.items()})
 
-    def test_killed_the_daemon_leaves_everything_denied(self):
+    def test_G9_killed_the_daemon_leaves_everything_denied(self):
         self.kill()
         try:
             self.denied_without_daemon("killed")
@@ -133,7 +133,7 @@ class Changes(BypassCase):
             listener.wait()
             listener.stdout.close()
 
-    def test_ingress_taken_away_ends_its_flows(self):
+    def test_C2_ingress_taken_away_ends_its_flows(self):
         """SYN from outside, while permitted; then INGRESS=none: the pod can say nothing more on that flow, and no new one begins."""
         self.may.add(("10.77.0.1", None))
         listener = ("import socket,time\ns=socket.create_server(('0.0.0.0',8088))\nprint('ready',flush=True)\nc,_=s.accept()\nprint(c.recv(10),flush=True)\n"

@@ -112,7 +112,7 @@ class Packets(BypassCase):
                  for o in ([], [[1, 25, "@eth0"]])}
         self.assertBlocked(tries)
 
-    def test_the_true_mark_alone_opens_nothing(self):
+    def test_T19_G3_the_true_mark_alone_opens_nothing(self):
         mark = [[1, workload.SO_MARK, self.true_mark()]]
         tries = {f"{p} {a} {port} with the true mark": [p, a, port, mark] for p in ("tcp", "udp") for a, port in (
             (DENIED, 7000), (DENIED6, 7000), (HUB, 443), (workload.RESOLVER, 443), (HUB, 80), ("127.0.0.1", API))}
@@ -121,7 +121,7 @@ class Packets(BypassCase):
         self.assertBlocked(tries)
         self.assertFalse([name for name in self.asked() if "escape" in name])
 
-    def test_the_daemons_user_and_mark_reach_its_own_destinations_and_no_others(self):
+    def test_T19_G15_the_daemons_user_and_mark_reach_its_own_destinations_and_no_others(self):
         mark = [[1, workload.SO_MARK, self.true_mark()]]
         self.assertBlocked({f"{p} {a} {port} as the daemon's user": ["as_user", 65532, p, a, port] for p in ("tcp", "udp") for a, port in (
             (DENIED, 7000), (DENIED6, 7000), (HUB, 443), (HUB, 80), (workload.RESOLVER, 443), ("10.53.0.53", 443))}, ROOT)

@@ -1,20 +1,20 @@
-"""The daemon dies, is told to stop, and comes back (T16, G9, G10)."""
+"""The daemon dies, is told to stop, and comes back."""
 import collections, json, signal, subprocess, sys, time, unittest
 
-from stage import Flow, LabCase, allow, deny_all_but, wait_for
+from stage import Flow, LabCase, Probe, allow, deny_all_but, wait_for
 
 NAMES = 4000
 
 
 class Death(LabCase):
-    policy = deny_all_but(allow("*.fresh.example.test"), allow("registry.example.test"), allow("many.example.test"))
+    policy = deny_all_but(allow("*.fresh.example.test"), allow("registry.example.test"), allow("many.example.test"), allow("slow.example.test"))
     zone = "".join(f"f{i}.fresh.example A 198.51.100.{100 + i % 100}\n" for i in range(NAMES))
 
     def kill(self):
         self.sidecar.kill()
         self.sidecar.wait(10)
 
-    def test_killed_ten_times_under_traffic_the_record_is_complete(self):
+    def test_T16_killed_ten_times_under_traffic_the_record_is_complete(self):
         live = Flow(self.lab, "many.example.test", "echo", seconds=200)
         traffic = self.lab.workload_popen(sys.executable, "-c", TRAFFIC, NAMES, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         gaps = []
@@ -65,7 +65,36 @@ class Death(LabCase):
             last = max(r["SbxSeq"] for r in records if r["SbxBootId"] == earlier["SbxBootId"])
             self.assertEqual(later["SbxPrevLastSeq"], last, "the end of a boot that was killed is missing")
 
-    def test_while_it_is_dead_the_kernel_enforces_and_dns_fails_at_once(self):
+    def test_T16_G9_G10_killed_stopped_or_crashed_and_back_no_denied_try_passes_no_leased_one_fails_and_a_download_goes_on(self):
+        self.lab.lookup("registry.example.test")
+        denied, leased = Probe(self.lab, "198.51.100.20", 443), Probe(self.lab, "198.51.100.10", rate=100)
+        with open(self.lab.folder / "download", "wb") as file:
+            download = self.lab.workload_popen("curl", "-sS", "-N", "--cacert", self.lab.folder / "ca.pem", "https://slow.example.test/slow", stdout=file, stderr=subprocess.PIPE)
+
+        def more():
+            """The download goes on from here."""
+            size = file_size()
+            wait_for("the download goes on", lambda: file_size() > size + (256 << 10), 30)
+
+        def file_size():
+            return (self.lab.folder / "download").stat().st_size
+        more()
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGABRT):
+            self.sidecar.send_signal(number)
+            wait_for(f"it ends by {number.name}", lambda: self.sidecar.poll() is not None, 60)
+            more()
+            self.start_sidecar()
+            more()
+        self.assertIsNone(download.poll())
+        download.terminate()
+        result = denied.stop()
+        self.assertEqual((result["connected"], result["other"]), (0, 0), result)
+        self.assertGreater(result["refused"], 500, result)
+        result = leased.stop()
+        self.assertEqual((result["refused"], result["other"]), (0, 0), result)
+        self.assertGreater(result["connected"], 100, result)
+
+    def test_T16_while_it_is_dead_the_kernel_enforces_and_dns_fails_at_once(self):
         self.lab.lookup("registry.example.test")
         live = Flow(self.lab, "many.example.test", "echo")
         self.kill()
@@ -139,7 +168,7 @@ class Death(LabCase):
         self.assertLess(result["last"] - at, 1)
         self.assertEqual(self.lab.api("PUT", "/policy", self.policy)[0], 200)
 
-    def test_told_to_stop_it_ends_cleanly_and_the_rules_stay(self):
+    def test_T16_G9_told_to_stop_it_ends_cleanly_and_the_rules_stay(self):
         self.lab.lookup("registry.example.test")
         live = Flow(self.lab, "many.example.test", "echo")
         self.sidecar.send_signal(signal.SIGTERM)

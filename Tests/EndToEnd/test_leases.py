@@ -1,7 +1,7 @@
 """Leases as the workload meets them, on this machine's kernel."""
 import concurrent.futures, json, pathlib, re, struct, subprocess, sys, time, unittest
 
-from stage import Flow, LabCase, allow, deny_all_but, wait_for
+from stage import Flow, LabCase, Probe, allow, deny_all_but, wait_for
 
 RESOLVER = "10.53.0.54"
 
@@ -17,7 +17,7 @@ class LeaseCase(LabCase):
         cls.settings = {**LeaseCase.settings, **cls.leases}
         lab.inside(lab.outside, "ip", "route", "add", "local", f"{RESOLVER}/32", "dev", "lo")
         lab.start(sys.executable, pathlib.Path(__file__).with_name("lease_resolver.py"), RESOLVER, namespace=lab.outside, log="resolver.log")
-        wait_for("the resolver listens", lambda: "ready" in (lab.folder / "resolver.log").read_text())
+        wait_for("the resolver listens", lambda: "ready" in (lab.folder / "resolver.log").read_text(), 60)
 
     @classmethod
     def start_sidecar(cls, **changes):
@@ -40,7 +40,7 @@ class LeaseCase(LabCase):
     def reaches(self, address, port=7000):
         return self.lab.connect(address, port)["result"] == "connected"
 
-    def run_python(self, source, *arguments, timeout=120):
+    def run_python(self, source, *arguments, timeout=300):
         return self.lab.python(source, *arguments, timeout=timeout)
 
 
@@ -79,10 +79,10 @@ class Leases(LeaseCase):
         self.assertEqual(self.lab.api("PUT", "/policy", self.policy)[0], 200)
 
     def test_C11_after_ten_thousand_names_no_source_port_collides(self):
-        result = self.run_python(ASK_MANY, RESOLVER, "n%d.lease.test", 20_000, 10_000, timeout=120)
+        result = self.run_python(ASK_MANY, RESOLVER, "n%d.lease.test", 20_000, 10_000)
         self.assertEqual((result["answered"], result["other"]), (10_000, {}))
         with self.lab.capture(f"udp and dst host {RESOLVER} and dst port 53") as packets:
-            result = self.run_python(FROM_EVERY_PORT, RESOLVER, "p%d.denied.test", 10_000, timeout=120)
+            result = self.run_python(FROM_EVERY_PORT, RESOLVER, "p%d.denied.test", 10_000)
             octets = packets()
         self.assertEqual(result["silent"], [], "a first try failed")
         self.assertEqual(result["answered"], result["asked"])
@@ -96,13 +96,14 @@ class ShortLeases(LeaseCase):
     def test_T2_G5_asking_again_extends_a_lease_without_a_gap(self):
         self.look_up("grow-4-a-198-51-100-71")
         self.assertLessEqual(self.remaining("198.51.100.71"), 5)
-        probe = self.lab.workload_popen(sys.executable, "-c", PROBE, "198.51.100.71", "7000", "7", "1000", stdout=subprocess.PIPE, text=True)
-        time.sleep(3.5)
+        probe = Probe(self.lab, "198.51.100.71")
+        wait_for("the lease is about to end", lambda: self.remaining("198.51.100.71") <= 2, 5)
         self.look_up("grow-4-a-198-51-100-71")
         self.assertGreaterEqual(self.remaining("198.51.100.71"), 59)
-        result = json.loads(probe.communicate(timeout=20)[0])
-        self.assertEqual(result["refused"], 0, result)
-        self.assertGreater(result["connected"], 1500, result)
+        time.sleep(3)                                            # past the end of the first lease
+        result = probe.stop()
+        self.assertEqual((result["refused"], result["other"]), (0, 0), result)
+        self.assertGreater(result["connected"], 500, result)
 
     def test_T3_an_idle_flow_outlives_its_lease_and_its_close_names_it(self):
         flow = Flow(self.lab, "ttl-1-a-198-51-100-72.lease.test", "idle")
@@ -157,9 +158,9 @@ class ManyLeases(LeaseCase):
 
     def test_C6_one_wildcard_asked_with_many_labels_is_bounded_and_harms_nobody(self):
         self.look_up("ttl-60-a-198-51-100-62")
-        flow = Flow(self.lab, "198.51.100.62", "echo", seconds=200)
+        flow = Flow(self.lab, "198.51.100.62", "echo", seconds=900)
         before = self.memory()
-        result = self.run_python(ASK_MANY, RESOLVER, "n%d.many.test", 0, 100_000, timeout=300)
+        result = self.run_python(ASK_MANY, RESOLVER, "n%d.many.test", 0, 100_000, timeout=900)
         self.assertEqual(result["other"], {}, "every query has an answer of its kind")
         # 98,304 leases of one rule, and as many names a day: the excess is SERVFAIL or REFUSED.
         self.assertLessEqual(result["answered"], 98_304)
@@ -213,8 +214,7 @@ class DefaultLeases(LeaseCase):
         self.assertIsNone(live.stop()["error"])
         self.assertEqual(self.lab.api("PATCH", "/policy", [allow("198.51.100.83")])[0], 200)
         self.assertTrue(self.reaches("198.51.100.83"))
-        refused = [r for r in self.arrived("PolicyChange") if r["EventResult"] == "Failure"]
-        self.assertGreaterEqual(len(refused), 3)
+        wait_for("all three are on record as refused", lambda: len(self.lab.records("PolicyChange", EventResult="Failure")) == 3, 60)
 
 
 def syns(octets):
@@ -310,30 +310,6 @@ for port in range(low, high, step):
     except OSError as error:
         result["silent"].append([port, repr(error)])
     s.close()
-print(json.dumps(result))
-"""
-
-# Connects so many times a second for so long; a reset at the end, so that no port waits.
-PROBE = r"""
-import errno, json, socket, struct, sys, time
-address, port, seconds, rate = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
-result = {"connected": 0, "refused": 0, "other": 0}
-begun = time.monotonic()
-number = 0
-while time.monotonic() < begun + seconds:
-    s = socket.socket()
-    s.settimeout(1)
-    try:
-        s.connect((address, port))
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        result["connected"] += 1
-    except ConnectionRefusedError:
-        result["refused"] += 1
-    except OSError as error:
-        result["other"] += 1
-    s.close()
-    number += 1
-    time.sleep(max(0, begun + number / rate - time.monotonic()))
 print(json.dumps(result))
 """
 

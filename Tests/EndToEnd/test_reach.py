@@ -39,12 +39,13 @@ class Reach(LabCase):
         self.assertRefused("198.51.100.60", 443)
         self.assertRefused("198.51.100.60", 7000)
 
-    def test_a_denied_address_is_refused_at_once(self):
+    def test_C1_a_denied_address_is_refused_at_once_and_on_record(self):
         for address in ("198.51.100.20", "2001:db8::20", "8.8.8.8", "2606:4700::1111"):
             for protocol in ("tcp", "udp"):
                 quickest = min(self.assertRefused(address, 443, protocol)["milliseconds"] for _ in range(3))
                 # Not a time limit: only the difference between an answer of the kernel and one that never comes.
                 self.assertLess(quickest, 500, f"{address} {protocol}")
+                self.arrived("FlowDenied", DstIpAddr=address, DstPortNumber=443, NetworkProtocol=protocol.upper())
 
     def test_nothing_denied_leaves_the_pod(self):
         with self.lab.capture("host 198.51.100.21 or host 2001:db8::21 or host 198.51.100.10") as packets:
@@ -68,17 +69,20 @@ class Reach(LabCase):
         record = self.arrived("DnsDenied", DnsQuery="meta.example.test")[0]
         self.assertEqual(record["EventOriginalResultDetails"], "PRIVATE_ANSWER")
 
-    def test_the_control_api_is_closed_to_the_workload_and_the_try_is_on_record(self):
+    def test_T19_the_control_api_is_closed_to_the_workload_and_the_try_is_on_record(self):
         for address in ("127.0.0.1", "10.77.0.2", "::1", "fd77::2"):
             self.assertRefused(address, 18080)
         for address in ("127.0.0.1", "10.77.0.2"):
             self.arrived("FlowDenied", DstIpAddr=address, DstPortNumber=18080)
 
-    def test_the_workload_cannot_send_as_the_daemon_does(self):
+    def test_T19_G15_the_workload_cannot_send_as_the_daemon_does_and_the_try_is_on_record(self):
         """Neither the daemon's listener nor the hub and the upstream are open to another uid."""
         self.assertRefused("203.0.113.10", 443)
         self.assertRefused("10.53.0.53", 443)
         self.assertRefused("10.53.0.53", 5353, "udp")
+        for address, port, protocol in (("203.0.113.10", 443, "TCP"), ("10.53.0.53", 443, "TCP"), ("10.53.0.53", 5353, "UDP")):
+            self.arrived("FlowDenied", DstIpAddr=address, DstPortNumber=port, NetworkProtocol=protocol)
+        self.assertTrue(self.lab.records("SidecarStart"), "under the same policy the daemon reaches the hub")
 
 
 class NoOwner(LabCase):

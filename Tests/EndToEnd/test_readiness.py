@@ -30,10 +30,10 @@ class T17(unittest.TestCase):
     def nft(self, script):
         self.lab.inside(self.lab.pod, "nft", "-f", "-", input=script)
 
-    def test_without_net_admin(self):
+    def test_T17_without_net_admin(self):
         self.refused("CAP_NET_ADMIN", prefix=("setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin"))
 
-    def test_a_mesh_on_nat_output_is_named(self):
+    def test_T17_a_mesh_on_nat_output_is_named(self):
         self.nft("""table ip nat {
             chain ISTIO_OUTPUT { tcp dport != 15020 redirect to :15001
             }
@@ -44,7 +44,7 @@ class T17(unittest.TestCase):
         """)
         self.refused("ip nat OUTPUT", "ISTIO_OUTPUT", "Istio")
 
-    def test_whoever_else_owns_nat_output_is_named(self):
+    def test_T17_whoever_else_owns_nat_output_is_named(self):
         self.nft("""table inet agent {
             chain outgoing { type nat hook output priority -50; policy accept;
                 tcp dport 443 redirect to :8443
@@ -85,8 +85,8 @@ class Profile(LabCase):
     """C3: the ruleset of the AKS profile."""
     policy = deny_all_but(allow("registry.example.test"), allow("198.51.100.96/28", "7000"))
     settings = {"SALLYPORT_KERNEL_PROFILE": "aks-kata-6.6", "SALLYPORT_INGRESS": "8088,5000/udp"}
-    # kernel.md: what AKS's Kata guest has; `nft --debug=netlink` prints what the kernel holds.
-    HAS = {"bitwise", "byteorder", "cmp", "counter", "immediate", "lookup", "meta", "payload", "ct", "notrack", "redir"}
+    # What AKS's Kata guest has, `dynset` as a part of nf_tables itself (net/netfilter/Makefile); `nft --debug=netlink` prints what the kernel holds.
+    HAS = {"bitwise", "byteorder", "cmp", "counter", "dynset", "immediate", "lookup", "meta", "payload", "ct", "notrack", "redir"}
 
     def test_C3_the_kernel_holds_nothing_that_AKSs_guest_lacks(self):
         text = self.lab.inside(self.lab.pod, "nft", "--debug=netlink", "list", "ruleset").stdout
