@@ -109,6 +109,10 @@ let package = Package(
     .executableTarget(
       name: "policy-benchmark", dependencies: ["DNSWire", "EgressPolicy", "LinuxIO", "Timekeeping"],
       path: "Tests/Benchmarks/Policy", swiftSettings: settings),
+    .executableTarget(
+      name: "lease-benchmark",
+      dependencies: ["Addressing", "DNSWire", "EgressPolicy", "Firewall", "LinuxIO", "Netfilter", "Timekeeping"],
+      path: "Tests/Benchmarks/Leases", swiftSettings: settings),
 
     // Tests, in the same order.
     tests("AddressingTests", ["Addressing"]),

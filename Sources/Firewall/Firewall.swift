@@ -56,7 +56,7 @@ package struct Firewall: Sendable {
   var names: [NameRecord?] = []
   var freeNames: [Int] = []
 
-  var leaseCount = 0
+  package internal(set) var leaseCount = 0
   var leasesUnderRule: [RuleReference.Text: Int] = [:]
   var portElements = 0
   var rangeElements = 0

@@ -13,6 +13,8 @@ from lab import API_TOKEN, HUB_NAME, OWNER_OBJECT, OWNER_TENANT, RESOLVER, WORKL
 
 TESTED, REST = "0", "1"             # the core of the process under test, and that of everything else
 NEW, PACED, HOT, DENIED = 100_000, 10_000, 1_000, 10_000
+LEASES = 5_000                      # leases that are timed one by one
+FLOWS, FLOWS_TO = 10_000, "198.51.100.77"   # live flows that a revocation cuts, and where they go
 PACE = 5_000                        # queries a second at which latency is measured
 STRAIGHT, RELAY = "knot, asked straight", "relay without policy"
 # What takes the sidecar's place gets the workload's queries as the sidecar does. Its own queries pass untracked: their entries would let the
@@ -387,6 +389,37 @@ class Bench:
             finally:
                 self.stop(process)
 
+    def leases_round(self):
+        """What one lease takes from its decision to the kernel's acknowledgement, with few and with 100,000 leases held."""
+        for held in (1_000, 100_000):
+            found = json.loads(self.in_pod(*under_test(binary("lease-benchmark"), held, LEASES), timeout=120).stdout)
+            if found["held"] != held + LEASES:
+                raise SystemExit(f"lease-benchmark holds {found['held']} leases")
+            for quantile in ("p50", "p99"):
+                note(f"one lease decided, committed, acknowledged: {quantile}, µs", f"{held:,} leases held", found[quantile] / 1000)
+
+    def revocation_round(self):
+        """10,000 live UDP flows under one rule, all of which go on sending; the rule is deleted. When the last packet left the pod, and when the change was answered."""
+        for count in (100, FLOWS):
+            process = self.start_sallyport(policy={"defaultAction": "deny", "egress": [{"action": "allow", "target": FLOWS_TO}]})
+            flows = None
+            try:
+                flows = self.lab.workload_popen("prlimit", f"--nofile={count + 64}", sys.executable, "-c", SENDERS, FLOWS_TO, count, stdout=subprocess.PIPE, text=True)
+                flows.stdout.readline()
+                wait_for("every flow lives", lambda: json.loads(self.lab.api("GET", "/metrics", token=None)[1].split("\nsallyport_flows_live ")[1].split()[0]) >= count, 30)
+                last, answered, before = map(float, self.lab.inside(self.lab.outside, sys.executable, "-c", REVOKE, FLOWS_TO, env={
+                    **os.environ, "TOKEN": API_TOKEN}, timeout=60).stdout.split())
+                if before < 10:
+                    raise SystemExit("the flows did not send")
+                note("rule deleted, ms until", f"last packet of {count:,} flows", last)
+                note("rule deleted, ms until", f"answer with {count:,} flows", answered)
+            finally:
+                if flows is not None:
+                    flows.kill()
+                    flows.wait()
+                    self.lab.processes.remove(flows)
+                self.stop(process)
+
     def commit_round(self):
         process = self.start_sallyport()
         try:
@@ -403,6 +436,61 @@ class Bench:
             self.stop(process)
 
 
+# Some 20,000 packets a second over as many sockets as asked for, until killed.
+SENDERS = r"""
+import socket, sys, time
+address, count = sys.argv[1], int(sys.argv[2])
+sockets = []
+for index in range(count):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.connect((address, 7000))
+    s.setblocking(False)
+    sockets.append(s)
+    s.send(b"x")
+    if index % 100 == 99: time.sleep(0.01)
+print("ready", flush=True)
+begun, number = time.monotonic(), 0
+while True:
+    for s in sockets:
+        try: s.send(b"x")
+        except OSError: pass
+        number += 1
+        if number % 100 == 0: time.sleep(max(0, begun + number / 20000 - time.monotonic()))
+"""
+# Deletes the rule, and sees with the kernel's time stamps what comes out of the pod: milliseconds from the request until the last packet and until the answer, and how many packets
+# there were in the tenth of a second before.
+REVOKE = r"""
+import http.client, json, os, socket, struct, sys, threading, time
+address = socket.inet_aton(sys.argv[1])
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+s.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)              # SO_RCVBUFFORCE
+s.setsockopt(socket.SOL_SOCKET, 35, 1)                     # SO_TIMESTAMPNS
+s.settimeout(0.5)
+seen, stop = [], []
+def see():
+    while not stop:
+        try: data, extra, _, _ = s.recvmsg(64, 64)
+        except TimeoutError: continue
+        if data[30:34] != address: continue
+        seconds, nanoseconds = struct.unpack("qq", extra[0][2])
+        seen.append(seconds + nanoseconds / 1e9)
+thread = threading.Thread(target=see)
+thread.start()
+connection = http.client.HTTPConnection("10.77.0.2", 18080, timeout=30)
+connection.request("GET", "/healthz")
+connection.getresponse().read()
+time.sleep(0.5)
+sent = time.time()
+connection.request("DELETE", "/policy", json.dumps([sys.argv[1]]), {"OPENSANDBOX-EGRESS-AUTH": os.environ["TOKEN"]})
+answer = connection.getresponse()
+answer.read()
+answered = time.time()
+if answer.status != 200: raise SystemExit(f"DELETE: {answer.status}")
+time.sleep(0.5)
+stop.append(1)
+thread.join()
+print((max(seen) - sent) * 1000, (answered - sent) * 1000, sum(sent - 0.1 < at < sent for at in seen))
+"""
 TRIES = r"""
 import socket, time
 denied = 0
@@ -481,7 +569,7 @@ def table(baselines):
 def main():
     parser = argparse.ArgumentParser(prog="Tests/Benchmarks/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender has its turn (5)")
-    parser.add_argument("--rows", default="dns,hub,delivery,backlog,memory,start,rules,policy,owner,commit", help="parts to measure, by commas (all)")
+    parser.add_argument("--rows", default="dns,hub,delivery,backlog,memory,start,rules,policy,owner,leases,revocation,commit", help="parts to measure, by commas (all)")
     parser.add_argument("--seconds", type=float, default=2, help="length of the runs with hot and denied names (2)")
     parser.add_argument("--quick", action="store_true", help="of the peers only knot and the relay")
     parser.add_argument("--settle", type=float, default=4, help="seconds between the first delivery and the look at the memory (4)")
@@ -505,7 +593,7 @@ def main():
                 for part in ("delivery", "backlog"):
                     if part in rows:
                         getattr(delivery, f"{part}_round")()
-                for part in ("memory", "start", "rules", "policy", "owner", "commit"):
+                for part in ("memory", "start", "rules", "policy", "owner", "leases", "revocation", "commit"):
                     if part in rows:
                         getattr(bench, f"{part}_round")()
     except KeyboardInterrupt:
@@ -516,7 +604,7 @@ def main():
     finally:
         shutil.rmtree(tools, True)
     print(f"Medians of {options.rounds} rounds on {os.cpu_count()} cores, Linux {os.uname().release}. Ratios are to the contender whose ratio is 1.")
-    table([RELAY, "dnsmasq --nftset", "10 rules", "first allowed packet", "netlink, in process"])
+    table([RELAY, "dnsmasq --nftset", "10 rules", "first allowed packet", "1,000 leases held", "last packet of 100 flows", "netlink, in process"])
     return failed
 
 
