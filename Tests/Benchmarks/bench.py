@@ -3,7 +3,7 @@
 The process under test has core 0 to itself and everything else (load, upstream, hub) has core 1. Every round measures every contender
 once, in turn, each started anew, so that a noisy minute of the machine touches all of them.
 """
-import argparse, collections, json, os, pathlib, random, re, shutil, statistics, subprocess, sys, tempfile, time, traceback
+import argparse, collections, json, os, pathlib, random, re, resource, shutil, statistics, subprocess, sys, tempfile, time, traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -404,7 +404,8 @@ class Bench:
             process = self.start_sallyport(policy={"defaultAction": "deny", "egress": [{"action": "allow", "target": FLOWS_TO}]})
             flows = None
             try:
-                flows = self.lab.workload_popen("prlimit", f"--nofile={count + 64}", sys.executable, "-c", SENDERS, FLOWS_TO, count, stdout=subprocess.PIPE, text=True)
+                flows = self.lab.workload_popen(sys.executable, "-c", SENDERS, FLOWS_TO, count, stdout=subprocess.PIPE, text=True,
+                                                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (FLOWS + 64, FLOWS + 64)))
                 flows.stdout.readline()
                 wait_for("every flow lives", lambda: json.loads(self.lab.api("GET", "/metrics", token=None)[1].split("\nsallyport_flows_live ")[1].split()[0]) >= count, 30)
                 last, answered, before = map(float, self.lab.inside(self.lab.outside, sys.executable, "-c", REVOKE, FLOWS_TO, env={
