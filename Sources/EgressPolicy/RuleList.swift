@@ -231,9 +231,15 @@ extension RuleList {
 
   /// Whether two rules are equal to the letter.
   func isSame(_ index: Int, _ other: RuleList, _ otherIndex: Int) -> Bool {
-    entries[index].hash == other.entries[otherIndex].hash
-      && entries[index].bits & 7 == other.entries[otherIndex].bits & 7 && text(index) == other.text(otherIndex)
-      && (entries[index].bits | other.entries[otherIndex].bits < 8 || condition(index) == other.condition(otherIndex))
+    let mine = entries[index]
+    let theirs = other.entries[otherIndex]
+    guard mine.hash == theirs.hash, mine.bits & 7 == theirs.bits & 7 else { return false }
+    let (range, otherRange) = (textRange(index), other.textRange(otherIndex))
+    guard range.count == otherRange.count else { return false }
+    // In place: a change compares every rule with its former self.
+    for offset in 0..<range.count
+    where texts[range.lowerBound + offset] != other.texts[otherRange.lowerBound + offset] { return false }
+    return mine.bits | theirs.bits < 8 || condition(index) == other.condition(otherIndex)
   }
 
   /// The same for rules with the same target; of a name that under which it is found, see `NameHash`.

@@ -157,32 +157,37 @@ package struct RuleSet: Sendable {
       list == 0 ? .denyAlways(at) : list == 1 ? .allowAlways(at) : .rule(at),
       labels.isEmpty ? makeLabel(list, at, index) : labels[Int(rule)])
   }
-
-  /// The label of a rule of `egress`; nil when none are kept.
-  fileprivate func keptLabel(_ rule: Int) -> RuleReference.Label? {
-    labels.isEmpty ? nil : labels[always.deny.count + always.allow.count + rule]
-  }
 }
 
 /// The labels of all rules. Composing them is most of the work of a change, so those of a former policy serve again: both are walked at once, and a rule
 /// that went or came is stepped over.
 private func makeLabels(_ count: Int, _ index: RuleIndex, _ former: RuleSet?) -> [RuleReference.Label] {
   let rules = index.lists[2]
+  // Taken out once: a policy holds dozens of references, which a copy for each rule would count.
   let old = former?.document.egress ?? []
+  let kept = former?.labels ?? []
+  let firstKept = kept.count - old.count
   var labels: [RuleReference.Label] = []
   labels.reserveCapacity(count)
-  var next = 0
-  for rule in 0..<count {
+  for rule in 0..<count - rules.count {
     let (list, at) = index.place(UInt32(rule))
-    if list == 2, next < old.count, let former {
-      if next + 1 < old.count, !rules.isSame(at, old, next), rules.isSame(at, old, next + 1) { next += 1 }
-      if rules.isSame(at, old, next), let label = former.keptLabel(next) {
-        labels.append(label)
+    labels.append(makeLabel(list, at, index))
+  }
+  var next = kept.isEmpty ? old.count : 0
+  for at in rules.indices {
+    if next < old.count {
+      var isSame = rules.isSame(at, old, next)
+      if !isSame, next + 1 < old.count, rules.isSame(at, old, next + 1) {
+        next += 1
+        isSame = true
+      }
+      if isSame {
+        labels.append(kept[firstKept + next])
         next += 1
         continue
       }
     }
-    labels.append(makeLabel(list, at, index))
+    labels.append(makeLabel(2, at, index))
   }
   return labels
 }
