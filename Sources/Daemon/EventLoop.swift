@@ -15,6 +15,7 @@ struct EventLoop: ~Copyable {
   private let signals: SignalDescriptor
   private var monitor: ConntrackMonitor
   private var rules: RulesetMonitor
+  private var addresses: AddressMonitor
   private let runner: EffectRunner
   private let files: PolicyFiles
   private var machine: SidecarMachine
@@ -27,7 +28,8 @@ struct EventLoop: ~Copyable {
 
   init(
     _ machine: SidecarMachine, _ runner: EffectRunner, _ poll: EventPoll, _ signals: SignalDescriptor,
-    _ monitor: consuming ConntrackMonitor, _ rules: consuming RulesetMonitor, _ files: PolicyFiles,
+    _ monitor: consuming ConntrackMonitor, _ rules: consuming RulesetMonitor, _ addresses: consuming AddressMonitor,
+    _ files: PolicyFiles,
     upstreamPatience: TimeSpan
   ) throws(Errno) {
     self.machine = machine
@@ -36,12 +38,14 @@ struct EventLoop: ~Copyable {
     self.signals = signals
     self.monitor = monitor
     self.rules = rules
+    self.addresses = addresses
     self.files = files
     self.upstreamPatience = upstreamPatience
     nextSweep = SystemTime.instant() + Self.sweepInterval
     try poll.register(signals.number, token: Token.signals.rawValue, interest: .read)
     try poll.register(self.monitor.descriptor, token: Token.conntrack.rawValue, interest: .read)
     try poll.register(self.rules.descriptor, token: Token.ruleset.rawValue, interest: .read)
+    try poll.register(self.addresses.descriptor, token: Token.addresses.rawValue, interest: .read)
     try poll.register(runner.storage.worker.wakeup.number, token: Token.storage.rawValue, interest: .read)
     try poll.register(files.watch.number, token: Token.files.rawValue, interest: .read)
     try poll.register(files.worker.wakeup.number, token: Token.reading.rawValue, interest: .read)
@@ -61,6 +65,7 @@ struct EventLoop: ~Copyable {
   /// Until the machine says so; the reason when it could not go on.
   mutating func run(from start: SidecarEvent) throws(Errno) -> EffectRunner.ProcessEnd {
     var now = SystemTime.now()
+    readAddresses(at: now)
     feed(start, at: now)
     runner.ownerFiles.read { feed($0, at: now) }
     while true {
@@ -128,6 +133,7 @@ struct EventLoop: ~Copyable {
       }
     case .conntrack: readConntrack(at: now)
     case .ruleset: readRules(at: now)
+    case .addresses: readAddresses(at: now)
     case .storage:
       for output in runner.storage.worker.takeOutputs() {
         switch output {
@@ -185,6 +191,15 @@ struct EventLoop: ~Copyable {
     if let change = findings.change { feed(.rulesetChanged(change), at: now) }
     if findings.othersChanged, let chains = runner.interceptors(at: now) { feed(.interceptorsFound(chains), at: now) }
     if let code = findings.failure { runner.say("changes of the rules cannot be read", "errno \(code)", at: now) }
+  }
+
+  /// When they cannot be read, those that were known stay.
+  private mutating func readAddresses(at now: Moment) {
+    do {
+      feed(.sourcesFound(try addresses.read()), at: now)
+    } catch {
+      runner.say("the pod's own addresses cannot be read", error.description, at: now)
+    }
   }
 
   /// Events were lost: all flows are read, at once or, when that was just done, at the next sweep.

@@ -102,6 +102,7 @@ struct Startup {
     let poll = try required("epoll") { () throws(Errno) in try EventPoll() }
     let monitor = try required("conntrack events") { () throws(NetlinkError) in try ConntrackMonitor.open() }
     let rules = try required("nf_tables events") { () throws(NetlinkError) in try RulesetMonitor.open(besides: kernel) }
+    let addresses = try required("addresses") { () throws(NetlinkError) in try AddressMonitor.open() }
     let listen = dnsEndpoints()
     guard !listen.isEmpty else { throw StartupFailure("SALLYPORT_DNS_LISTEN: no address can be listened on") }
     let names = try required("SALLYPORT_DNS_LISTEN") { () throws(Errno) in try DNSServer(listen, poll, log) }
@@ -160,7 +161,7 @@ struct Startup {
       let files = try PolicyFiles(configuration, policy, log)
       var loop = try EventLoop(
         SidecarMachine(settings, hash: SHA256.kept(), policyHash: Self.policyHash, checksum: checksum), runner, poll,
-        signals, monitor, rules, files,
+        signals, monitor, rules, addresses, files,
         upstreamPatience: configuration.dnsUpstreamTimeout * 2)
       // A policy of a million names is read and compiled by now.
       ProcessMemory.trim()
@@ -287,6 +288,7 @@ struct Startup {
       ownUser: ownUser, ownMark: mark, dnsPort4: listen.first { $0.address.isIPv4 }?.port,
       dnsPort6: listen.first { !$0.address.isIPv4 }?.port, apiPort: configuration.apiListen.first?.port)
     firewall.enforces = configuration.mode == .enforce
+    firewall.checksSources = true
     switch configuration.ingress {
     case .tcp: firewall.ingress = .tcp
     case .none: firewall.ingress = .none

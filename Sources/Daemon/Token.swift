@@ -3,6 +3,8 @@ enum Token: Hashable {
   case signals
   case conntrack
   case ruleset
+  /// The pod's own addresses changed.
+  case addresses
   case storage
   case delivery
   /// Something changed in a watched directory.
@@ -45,6 +47,7 @@ enum Token: Hashable {
     case .secondSink: (16, 0)
     case .notices: (17, 0)
     case .tokenExchange: (18, 0)
+    case .addresses: (19, 0)
     }
   }
 
@@ -72,6 +75,7 @@ enum Token: Hashable {
     case 16: self = .secondSink
     case 17: self = .notices
     case 18: self = .tokenExchange
+    case 19: self = .addresses
     default: return nil
     }
   }

@@ -19,6 +19,7 @@ struct Batch: Sendable {
     case own(OwnDestination, Instant??)
     indirect case policy(RuleSet?, AddressRules)
     case heldRules([[SetElement]])
+    case heldSources(Set<IPAddress>)
   }
 
   /// An answer that waits, and the leases that it needs.
@@ -40,6 +41,7 @@ struct Batch: Sendable {
   var cuts: [CutFlow] = []
   var changesGate = false
   var changesRules = false
+  var changesSources = false
   /// The whole ruleset.
   var installs = false
   /// In a new table.
@@ -60,6 +62,6 @@ struct Batch: Sendable {
   var isEmpty: Bool {
     answers.isEmpty && failed.isEmpty && addresses.isEmpty && grants.isEmpty && own.isEmpty && cuts.isEmpty
       && !changesGate
-      && !changesRules && !installs && !rewrites && revoked.isEmpty && narrowed.isEmpty
+      && !changesRules && !changesSources && !installs && !rewrites && revoked.isEmpty && narrowed.isEmpty
   }
 }

@@ -17,6 +17,7 @@ extension Firewall {
       held[.grants, default: []].append(SetElement([hostOrderBytes(id)], timeout: grant.heldUntil.map { $0 - now }))
     }
     for (name, elements) in zip(AddressRules.sets, heldRules) { held[name] = elements }
+    if parameters.checksSources { held[.sources6] = heldSources.sorted().map { SetElement([$0.bytes]) } }
     for destination in own.keys.sorted(by: { ($0.endpoint, $0.transport) < ($1.endpoint, $1.transport) }) {
       guard let end = own[destination], end.map({ now < $0 }) ?? true else { continue }
       let address = destination.endpoint.address

@@ -17,12 +17,14 @@ extension Firewall {
     if staging.isAnew, !staging.replaces {
       // The previous process' rules and destinations go; its leases and grants were adopted.
       changes += (AddressRules.sets + [.own4, .own6]).map { .flushSet($0) }
+      if parameters.checksSources { changes.append(.flushSet(.sources6)) }
       if staging.rewrites { changes += Self.learned.map { .flushSet($0) } }
     }
     takeAddresses(&destroyed, &added, &renewed)
     takeGrants(&destroyed, &added, &renewed)
     takeRules(&deleted, &added)
     takeOwn(&destroyed, &renewed)
+    if parameters.checksSources { takeSources(&destroyed, &added) }
     takeCuts(&renewed)
     if staging.changesGate || staging.rewrites { takeGate(&destroyed, &renewed) }
     changes += deleted.changes { .deleteElements($0, $1) }
@@ -117,6 +119,15 @@ extension Firewall {
     }
     staging.journal.append(.heldRules(heldRules))
     heldRules = rules.elements
+  }
+
+  private mutating func takeSources(_ destroyed: inout ElementGroups, _ added: inout ElementGroups) {
+    let held = staging.isAnew ? [] : heldSources
+    guard held != sources else { return }
+    for address in held.subtracting(sources).sorted() { destroyed.append(SetElement([address.bytes]), to: .sources6) }
+    for address in sources.subtracting(held).sorted() { added.append(SetElement([address.bytes]), to: .sources6) }
+    staging.journal.append(.heldSources(heldSources))
+    heldSources = sources
   }
 
   private mutating func takeOwn(_ destroyed: inout ElementGroups, _ renewed: inout ElementGroups) {
@@ -219,6 +230,7 @@ extension Firewall {
         self.policy = policy
         self.rules = rules
       case .heldRules(let old): heldRules = old
+      case .heldSources(let old): heldSources = old
       }
     }
   }

@@ -63,6 +63,10 @@ package struct Firewall: Sendable {
   var otherElements = 0
   var leaseOrder: UInt64 = 0
 
+  /// The pod's own IPv6 addresses, and those that the kernel was sent.
+  var sources: Set<IPAddress> = []
+  var heldSources: Set<IPAddress> = []
+
   var gate = Gate.closed
   var own: [OwnDestination: Instant?] = [:]
 
@@ -134,6 +138,13 @@ package struct Firewall: Sendable {
       staging.own.append(destination)
     }
     return true
+  }
+
+  /// The pod's own IPv6 addresses are these now; flows under others stop. What the kernel refuses goes with the next transaction.
+  package mutating func setSources(_ addresses: [IPAddress], at now: Moment) {
+    self.now = now.instant
+    sources = Set(addresses.filter { !$0.isIPv4 })
+    staging.changesSources = staging.changesSources || sources != heldSources
   }
 
   /// Stages that the programs of these flows learn of the cut (see the chain `last`); commit it before their conntrack entries are deleted. More than

@@ -30,6 +30,8 @@ package struct FirewallParameters: Hashable, Sendable {
   package var enforces = true
   /// Whether a query sent to the proxy's port directly, not through port 53, is refused.
   package var refusesDirectDNS = true
+  /// Whether packets of IPv6 leave only under the addresses that `Firewall.setSources` names.
+  package var checksSources = false
   package var limits = FirewallLimits()
 
   package init(

@@ -26,6 +26,9 @@ package enum FlowMark {
   /// The daemon's own traffic. Tells flows apart; lets nothing pass (a leftover entry with this mark can be met by anyone).
   package static let own: UInt32 = 0x8000_0006
 
+  /// Over IPv6 under an address that is not the pod's own.
+  package static let deniedSource: UInt32 = 0x8000_0007
+
   package static func isGrant(_ mark: UInt32) -> Bool { mark != 0 && mark & reservedBit == 0 }
   package static func isDenyRule(_ mark: UInt32) -> Bool { mark & denyRuleBits == denyRuleBits }
 }

@@ -66,7 +66,7 @@ extension Ruleset {
     return chain
   }
 
-  /// Promise E1, E2, E7 and G1. Sees the first packet of each flow that the pod begins, before any address translation.
+  /// Promise E1, E2, E7, E12 and G1. Sees the first packet of each flow that the pod begins, before any address translation.
   private var steer: RuleChain {
     var chain = RuleChain(.steer, .init(kind: .nat, hook: .output, priority: -100, drops: false))
     for (sets, address) in Self.families {
@@ -97,12 +97,18 @@ extension Ruleset {
       }
     }
     chain.add(.outputInterface(Self.loopbackName), .accept)
-    chain.add(.familyIn(.gate), .goTo(.permit))
+    if parameters.checksSources {
+      chain.add(.family(ipv4: true), .familyIn(.gate), .goTo(.permit))
+      chain.add(.fieldsIn(.sources6, [.ipv6Source]), .familyIn(.gate), .goTo(.permit))
+      chain.add(.familyIn(.gate), .setConnectionMark(FlowMark.deniedSource), .goTo(.refuse))
+    } else {
+      chain.add(.familyIn(.gate), .goTo(.permit))
+    }
     chain.add(.setConnectionMark(FlowMark.deniedByGate), .goTo(.refuse))
     return chain
   }
 
-  /// Promise E5, E6, E8 and D3. Every packet that leaves. Address translation has happened, but the output interface is still that of the original destination, so
+  /// Promise E5, E6, E8, E12 and D3. Every packet that leaves. Address translation has happened, but the output interface is still that of the original destination, so
   /// what was redirected is told by mark, address and port.
   private var out: RuleChain {
     var chain = RuleChain(.out, .init(kind: .filter, hook: .output, priority: 0, drops: parameters.enforces))
@@ -129,7 +135,12 @@ extension Ruleset {
     chain.add(.outputInterface(Self.loopbackName), .accept)
     // Only towards where the flow was let out. Without the direction, a flow that begins under a false source (IPv6 asks for no privilege) would let the
     // "reply" to that source out.
-    chain.add(.direction(isReply: false), .connectionMarkIn(.grants), .accept)
+    if parameters.checksSources {
+      chain.add(.family(ipv4: true), .direction(isReply: false), .connectionMarkIn(.grants), .accept)
+      chain.add(.fieldsIn(.sources6, [.ipv6Source]), .direction(isReply: false), .connectionMarkIn(.grants), .accept)
+    } else {
+      chain.add(.direction(isReply: false), .connectionMarkIn(.grants), .accept)
+    }
     for service in ingressReplies {
       chain.rules.append(
         .init(statements: [.direction(isReply: true), .connectionMark(FlowMark.ingress)] + service + [.accept]))

@@ -66,6 +66,7 @@ package struct Ruleset: Sendable {
     }
     sets.append(SetDefinition(.grants, key: [.mark], hasTimeouts: true))
     sets.append(SetDefinition(.gate, key: [.family], hasTimeouts: true))
+    if parameters.checksSources { sets.append(SetDefinition(.sources6, key: [.ipv6Address])) }
     return sets
   }
 

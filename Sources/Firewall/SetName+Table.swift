@@ -32,6 +32,8 @@ extension SetName {
   /// Peers of TCP flows that were cut: source address and port, our port. What they still send must reach the program, which answers, and is reset.
   package static let cut4 = Self(rawValue: "cut4")
   package static let cut6 = Self(rawValue: "cut6")
+  /// The pod's own IPv6 addresses: under another one nothing of a flow leaves. Over IPv4 the kernel itself refuses a false source to programs without NET_RAW.
+  package static let sources6 = Self(rawValue: "sources6")
   /// Packets that were dropped and make no conntrack entry, by source, destination and protocol: what the record is told of them.
   package static let dropped4 = Self(rawValue: "dropped4")
   package static let dropped6 = Self(rawValue: "dropped6")

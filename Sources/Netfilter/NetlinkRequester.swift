@@ -17,8 +17,8 @@ struct NetlinkRequester: ~Copyable {
   /// Called for each message of an answer.
   typealias Reader = (NetlinkMessage, borrowing Span<UInt8>) -> Void
 
-  static func open() throws(NetlinkError) -> NetlinkRequester {
-    NetlinkRequester(socket: try NetlinkSocket.open(receiveBufferSize: receiveBufferSize))
+  static func open(bus: Int32 = NETLINK_NETFILTER) throws(NetlinkError) -> NetlinkRequester {
+    NetlinkRequester(socket: try NetlinkSocket.open(bus: bus, receiveBufferSize: receiveBufferSize))
   }
 
   private init(socket: consuming NetlinkSocket) { self.socket = socket }

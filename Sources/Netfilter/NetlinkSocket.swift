@@ -1,7 +1,7 @@
 import CNetlink
 import Glibc
 
-/// A netlink socket to netfilter. It acts on the network namespace of the thread that opened it.
+/// A netlink socket to netfilter, or to another part of the kernel. It acts on the network namespace of the thread that opened it.
 ///
 /// `@safe`: the pointer is private, non-nil from `init` to `deinit`, and the type cannot be copied.
 @safe struct NetlinkSocket: ~Copyable {
@@ -30,9 +30,11 @@ import Glibc
     descriptor = unsafe mnl_socket_get_fd(handle)
   }
 
-  /// `groups` is the bit mask of multicast groups to join. The corresponding C functions are `mnl_socket_open2` and `mnl_socket_bind`.
-  static func open(groups: UInt32 = 0, receiveBufferSize: Int32) throws(NetlinkError) -> NetlinkSocket {
-    guard let handle = unsafe mnl_socket_open2(NETLINK_NETFILTER, Int32(SOCK_CLOEXEC.rawValue)) else {
+  /// `bus` is the protocol (`NETLINK_*`, linux/netlink.h), `groups` the bit mask of multicast groups to join. The corresponding C functions are `mnl_socket_open2` and `mnl_socket_bind`.
+  static func open(bus: Int32 = NETLINK_NETFILTER, groups: UInt32 = 0, receiveBufferSize: Int32) throws(NetlinkError)
+    -> NetlinkSocket
+  {
+    guard let handle = unsafe mnl_socket_open2(bus, Int32(SOCK_CLOEXEC.rawValue)) else {
       throw .failed(operation: "netlink socket", code: errno)
     }
     // Owned before anything can throw, so that `deinit` closes it.

@@ -21,6 +21,10 @@ struct FlowAttributor {
     case FlowMark.ingress: return FlowAttribution(.inbound)
     case FlowMark.deniedAPI:
       return FlowAttribution(.deny(.ruleDeny), rule: "the control API is closed to the workload", isTampering: true)
+    case FlowMark.deniedSource:
+      return FlowAttribution(
+        .deny(.ruleDeny), name: firewall.names(leasing: destination, at: now.instant).first?.description,
+        rule: "the source is no address of the pod")
     case FlowMark.deniedByGate:
       return FlowAttribution(
         .deny(gate.denialReason),

@@ -48,6 +48,8 @@ package enum SidecarEvent: Sendable {
   case conntrackFailed(code: Int32)
   /// Outcome of `dumpFlows`.
   case flowsDumped([ConntrackEvent])
+  /// The pod's own IPv6 addresses: before `started`, and whenever they changed.
+  case sourcesFound([IPAddress])
   /// Outcome of `readCounts`; nil when they could not be read.
   case countsRead(KernelCounts?)
   /// Outcome of `removeCounts`.

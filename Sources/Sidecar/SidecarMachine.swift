@@ -125,6 +125,7 @@ package struct SidecarMachine: Sendable {
     case .conntrackFailed(let code):
       emit(.log(LogEntry(.error, "the kernel's flow events cannot be read", [("errno", String(code))])))
     case .flowsDumped(let events): reconcile(events, at: now, using: &generator)
+    case .sourcesFound(let addresses): firewall.setSources(addresses, at: now)
     case .countsRead(let counts): countsRead(counts, at: now, using: &generator)
     case .countsRemoved: countsRemoved(at: now)
 

@@ -41,6 +41,18 @@ class Protocols(LabCase):
         for member, value in {"DvcAction": "Deny", "EventResult": "Failure", "EventOriginalResultDetails": reason, "EventSubType": "Start", **fields}.items():
             self.assertEqual(record.get(member), value, member)
 
+    # Under which addresses packets leave.
+
+    def test_over_ipv6_nothing_leaves_under_a_false_source_and_an_address_that_comes_later_is_not_false(self):
+        with self.lab.capture("src host 2001:db8::66 or src host fd77::66") as packets:
+            self.lab.python(FROM_ADDRESS, "2001:db8::66", ALLOWED6)
+            self.counted(1, SrcIpAddr="2001:db8::66", DstIpAddr=ALLOWED6, NetworkProtocol="UDP")
+            self.assertEqual(len(packets()), 24, "a packet left: the capture holds more than its header")
+            self.lab.inside(self.lab.pod, "ip", "-6", "address", "add", "fd77::66/64", "dev", "eth0", "nodad")
+            wait_for("under the pod's new address it is answered", lambda: self.lab.python(FROM_ADDRESS, "fd77::66", ALLOWED6) == "x", 30)
+            self.lab.inside(self.lab.pod, "ip", "-6", "address", "delete", "fd77::66/64", "dev", "eth0")
+            wait_for("the address that went is false", lambda: self.lab.python(FROM_ADDRESS, "fd77::66", ALLOWED6) != "x", 30)
+
     # Every packet is counted.
 
     def test_denied_icmp_is_on_record_with_an_exact_count(self):
@@ -165,6 +177,20 @@ class Protocols(LabCase):
         """Those made later than that."""
         return [r for r in self.lab.records("Heartbeat") if datetime.datetime.fromisoformat(r["TimeGenerated"].replace("Z", "+00:00")).timestamp() > since]
 
+
+# One datagram under the address that it is given, whosever it is: the answer, or what went wrong.
+FROM_ADDRESS = r"""
+import json, socket, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.setsockopt(41, 78, 1)                                    # IPV6_FREEBIND
+s.bind((sys.argv[1], 0))
+s.settimeout(0.5)
+try:
+    s.sendto(b"x", (sys.argv[2], 7000))
+    print(json.dumps(s.recv(10).decode()))
+except OSError as error:
+    print(json.dumps(type(error).__name__))
+"""
 
 PINGS = r"""
 import json, select, socket, struct, sys, time

@@ -27,6 +27,7 @@ extension KernelTests {
       parameters { $0.ingress = .none },
       parameters { $0.dnsPort6 = nil },
       parameters { $0.enforces = false },
+      parameters { $0.checksSources = true },
       parameters {
         $0.apiPort = nil
         $0.refusesDirectDNS = false

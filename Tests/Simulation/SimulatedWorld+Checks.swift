@@ -78,6 +78,7 @@ extension SimulatedWorld {
     case .flowsFound(let events): "> found \(events.count)"
     case .flowsCut(let events): "> cut \(events.count)"
     case .flowsDumped(let events): "> dumped \(events.count)"
+    case .sourcesFound(let addresses): "> sources \(addresses)"
     case .countsRead(let counts): "> counts of \(counts?.dropped.count ?? -1)"
     case .countsRemoved: "> counts removed"
     case .spoolRead(let read, let bytes): "> read \(read.name) \(read.offset) \(bytes?.count ?? -1)"
