@@ -313,8 +313,8 @@ class BypassCase(LabCase):
         """Stops the daemon, so that what it still counts becomes records, and compares. Flows and names: as many as tries, by destination, port and protocol. Packets that the
         kernel only counts: each way is there, and all are as many as tries; those that come while the daemon reads are told with the busiest way."""
         def counted():
-            text = self.lab.inside(self.lab.pod, "nft", "list", "table", "inet", "sallyport").stdout
-            return re.findall(r"elements = \{ [^}]* counter packets", text)
+            sets = (f"{name}{family}" for name in ("dropped", "forwarded", "uninvited") for family in (4, 6))
+            return [name for name in sets if "counter packets" in self.lab.inside(self.lab.pod, "nft", "list", "set", "inet", "sallyport", name).stdout]
 
         wait_for("what the kernel counted is on the record", lambda: not counted(), 30)
         self.sidecar.terminate()
