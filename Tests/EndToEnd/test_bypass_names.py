@@ -23,7 +23,7 @@ class Names(BypassCase):
         self.assertBlocked(tries)
         self.assertFalse([name for name in self.asked() if "escape" in name or "a-1-1-1-1" in name])
 
-    def test_G2_the_ports_of_the_daemons_own_queries_lead_nowhere(self):
+    def test_the_ports_of_the_daemons_own_queries_lead_nowhere(self):
         """G2: a socket bound to the source port of a recent upstream query meets its conntrack entry, which is not steered."""
         result = self.one("range_of_names", "n%d.many.test", 0, 500)
         self.assertEqual((result["answers"], result["silent"]), (500, 0), result["refused"])
@@ -44,7 +44,7 @@ class Names(BypassCase):
         """The workload knows the daemon's ports and may try every identifier within the patience of one query, in the resolver's name, over loopback."""
         before, heard = len(self.asked()), self.metric("dns_upstream_unmatched_total")
         outcome = self.assertBlocked({"a forged answer, IPv4": ["forged_answer", 4, "never.open.test", DENIED, 1.5]}, RAW)
-        self.assertEqual([name for name in self.asked()[before:] if name != "hub.servicebus.test"][:1], ["never.open.test"])
+        self.assertIn("never.open.test", self.asked()[before:])
         self.assertBlocked({"an address out of a forged answer": ["tcp", DENIED, 7000]})
         self.assertEqual(set(outcome.values()), {"ignored some"})
         self.note("a forged answer over IPv4 never reaches the daemon", self.metric("dns_upstream_unmatched_total") == heard)
@@ -93,7 +93,7 @@ class ShortLeases(BypassCase):
     policy = deny_all_but(allow("*.open.test"))
     settings = {"SALLYPORT_LEASE_MIN": "1s", "SALLYPORT_LEASE_GRACE": "1s", "SALLYPORT_LEASE_MAX": "1s"}
 
-    def test_C4_leases_end_while_the_daemon_is_stopped(self):
+    def test_leases_end_while_the_daemon_is_stopped(self):
         self.resolve("a-198-51-100-41.open.test")
         self.may.add(("198.51.100.41", None))
         self.assertEqual(self.one("tcp", "198.51.100.41", 7000), "answered")
